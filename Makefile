@@ -1,0 +1,33 @@
+VENV ?= .venv
+PYTHON ?= python3
+ARGS ?=
+
+PY := $(VENV)/bin/python
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check lock
+
+help:  ## Show these lines
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(STAMP)  ## Train and evaluate the embedded default, write report.html
+	$(PY) -m sdexp.train
+
+test: $(STAMP)  ## Run the tests; ARGS="-m 'not slow'" for the quick ones
+	$(PY) -m pytest $(ARGS)
+
+check: $(STAMP)  ## Lint, format, types, house rules
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+	$(PY) -m pytest tests/house --durations=0
+
+lock:  ## Renew constraints.txt from what pyproject.toml allows today
+	PYTHON=$(PYTHON) scripts/lock.sh
+
+# The stamp is the last thing made: a broken installation starts again.
+$(STAMP): constraints.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@

@@ -1,0 +1,42 @@
+"""Cutting one set of pictures into train, val and test by the hash of their ids."""
+
+import hashlib
+from collections.abc import Collection, Mapping, Sequence
+
+
+def check_fractions(val_fraction: float, test_fraction: float) -> None:
+    """Raise `ValueError` unless both are above 0 and leave something to train on."""
+    for name, value in (("val_fraction", val_fraction), ("test_fraction", test_fraction)):
+        if not 0 < value < 1:
+            raise ValueError(
+                f"dataset.{name}={value}: allowed is a number above 0 and below 1, such as 0.1"
+            )
+    if val_fraction + test_fraction >= 1:
+        raise ValueError(
+            f"dataset.val_fraction={val_fraction}: together with test_fraction={test_fraction} "
+            "nothing is left to train on; the sum must be below 1"
+        )
+
+
+def cut(ids: Collection[str], fractions: Mapping[str, float]) -> dict[str, list[str]]:
+    """Cut `ids` into "train" and the splits of `fractions`, each at least one id, sorted.
+
+    In the order of sha256(id), test is taken from the front, val from the back, and train lies
+    between: an id that is added or removed moves at most one other id across each border. `ids`
+    must be at least as many as there are splits.
+    """
+    assert set(fractions) <= {"val", "test"} and len(ids) > len(fractions)
+    order = sorted(ids, key=lambda name: hashlib.sha256(name.encode()).hexdigest())
+    sizes = {"test": 0, "val": 0}
+    spare = len(order) - 1 - len(fractions)
+    for split in (name for name in sizes if name in fractions):
+        more = min(max(0, round(len(order) * fractions[split]) - 1), spare)
+        sizes[split] = 1 + more
+        spare -= more
+    end = len(order) - sizes["val"]
+    parts: dict[str, Sequence[str]] = {
+        "train": order[sizes["test"] : end],
+        "val": order[end:],
+        "test": order[: sizes["test"]],
+    }
+    return {split: sorted(part) for split, part in parts.items()}

@@ -1,0 +1,60 @@
+"""Pictures of one prompt from original and finetuned, side by side."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from sdexp.engine.hardware import make_accelerator
+from sdexp.engine.images import save_png
+from sdexp.engine.progress import say
+from sdexp.engine.recipes import Recipes
+from sdexp.engine.sampler import noise_of
+from sdexp.ground.run import MODELS, RunFolder
+from sdexp.ground.types import LoadedModel, Sampling
+
+GAP = 8
+
+
+def generate(run: RunFolder, recipes: Recipes, request: dict[str, Any]) -> None:
+    """Write `<folder>/<model>_<seed>.png` and `side_by_side.png`: a row per seed, original left.
+
+    request: folder, prompt, seeds, and the sampling settings of both models.
+    """
+    folder = Path(request["folder"])
+    device = str(make_accelerator(recipes.hardware).device)
+    columns = []
+    for name in MODELS:
+        model = recipes.model.load(device, "float32")
+        if name == "finetuned":
+            recipes.finetune.restore(model, run.weights).check(str(run.weights))
+        columns.append(_pictures(model, recipes, request))
+        for seed, picture in zip(request["seeds"], columns[-1], strict=True):
+            save_png(picture, folder / f"{name}_{seed}.png")
+    save_png(_side_by_side(*columns), folder / "side_by_side.png")
+    say(f"original left, finetuned right: {folder / 'side_by_side.png'}")
+
+
+def _pictures(model: LoadedModel, recipes: Recipes, request: dict[str, Any]) -> np.ndarray:
+    """uint8 [seeds, H, W, 3]; a seed gives the same noise to both models."""
+    resolution = recipes.training.resolution or model.sample_size
+    sampling = Sampling(resolution=resolution, **request["sampling"])
+    shape = model.latent_shape(resolution)
+    pictures = [
+        model.generate([request["prompt"]], noise_of([("generate", 0)], shape, seed), sampling)[0]
+        for seed in request["seeds"]
+    ]
+    return np.stack(pictures)
+
+
+def _side_by_side(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """White gaps between the pictures; small ones are enlarged without smoothing."""
+    factor = max(1, 256 // left.shape[1])
+    side = left.shape[1] * factor
+    sheet = Image.new("RGB", (2 * side + 3 * GAP, len(left) * (side + GAP) + GAP), "white")
+    for row, pair in enumerate(zip(left, right, strict=True)):
+        for column, picture in enumerate(pair):
+            big = Image.fromarray(picture).resize((side, side), Image.Resampling.NEAREST)
+            sheet.paste(big, (GAP + column * (side + GAP), GAP + row * (side + GAP)))
+    return np.asarray(sheet)

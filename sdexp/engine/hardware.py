@@ -1,0 +1,68 @@
+"""Devices, processes, optimizers and learning rates."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import torch
+
+from sdexp.ground.build import OptimizerRecipe
+from sdexp.ground.config import Device, HardwareConfig, Precision, SchedulerConfig
+from sdexp.ground.types import ConfigError
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+
+def make_accelerator(hardware: HardwareConfig) -> Accelerator:
+    """Accelerate on the wanted device; `ConfigError` when the machine does not have it."""
+    from accelerate import Accelerator
+
+    present = {
+        Device.cuda: torch.cuda.is_available(),
+        Device.mps: torch.backends.mps.is_available(),
+    }
+    if hardware.device in present and not present[hardware.device]:
+        raise ConfigError(
+            f"hardware.device={hardware.device}: this machine has none; use hardware=auto or cpu"
+        )
+    on_cpu = hardware.device == Device.cpu or not any(present.values())
+    if on_cpu and hardware.mixed_precision == Precision.fp16:
+        raise ConfigError("hardware.mixed_precision=fp16: allowed on a CPU is no or bf16")
+    return Accelerator(cpu=on_cpu, mixed_precision=str(hardware.mixed_precision))
+
+
+def make_optimizer(
+    recipe: OptimizerRecipe, parameters: list[torch.nn.Parameter], device: str
+) -> torch.optim.Optimizer:
+    """The torch optimizer; `fused: null` becomes true where class and device have it."""
+    kind = getattr(torch.optim, recipe.name)
+    assert issubclass(kind, torch.optim.Optimizer)
+    arguments = dict(recipe.arguments)
+    if "fused" in arguments and arguments["fused"] is None:
+        fusable = "fused" in inspect.signature(kind).parameters
+        arguments["fused"] = fusable and torch.device(device).type in ("cpu", "cuda", "mps")
+    for name, value in arguments.items():
+        if isinstance(value, list):
+            arguments[name] = tuple(value)
+    try:
+        return kind(parameters, **arguments)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ConfigError(f"optimizer: torch refuses {recipe.name}: {error}") from error
+
+
+def learning_rates(scheduler: SchedulerConfig, peak: float, total: int) -> Callable[[int], float]:
+    """The learning rate as a pure function of the step, counted from 0."""
+    from diffusers.optimization import get_scheduler
+
+    dummy = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    schedule = get_scheduler(
+        str(scheduler.name),
+        dummy,
+        num_warmup_steps=scheduler.warmup(total),
+        num_training_steps=total,
+    )
+    factor = schedule.lr_lambdas[0]
+    return lambda step: peak * factor(step)

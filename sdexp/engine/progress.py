@@ -1,0 +1,50 @@
+"""What a person sees while a loop runs: a bar on a terminal, plain lines elsewhere."""
+
+import sys
+import time
+
+from tqdm import tqdm
+
+PLAIN_SECONDS = 15.0
+
+
+class Progress:
+    """Shows step, numbers and time left; silent when `visible` is false."""
+
+    def __init__(
+        self, what: str, total: int, start: int, visible: bool, unit: str = "step"
+    ) -> None:
+        self.what, self.total, self.start, self.done = what, total, start, start
+        self.visible = visible
+        self.began = self.last = time.monotonic()
+        self.bar = None
+        if visible and sys.stderr.isatty():
+            self.bar = tqdm(total=total, initial=start, desc=what, unit=unit, dynamic_ncols=True)
+
+    def advance(self, text: str, by: int = 1) -> None:
+        """Go on by some steps and show `text` beside the counter."""
+        self.done += by
+        if self.bar is not None:
+            self.bar.set_postfix_str(text, refresh=False)
+            self.bar.update(by)
+        elif self.visible:
+            now = time.monotonic()
+            if now - self.last >= PLAIN_SECONDS or self.done in (self.start + by, self.total):
+                self.last = now
+                print(f"{self.what} {self.done}/{self.total} {text} {self._left(now)}", flush=True)
+
+    def _left(self, now: float) -> str:
+        if self.done >= self.total:
+            return f"done in {now - self.began:.0f} s"
+        seconds = (now - self.began) / (self.done - self.start) * (self.total - self.done)
+        return f"{seconds / 60:.1f} min left"
+
+    def close(self) -> None:
+        if self.bar is not None:
+            self.bar.close()
+
+
+def say(text: str, visible: bool = True) -> None:
+    """One plain line of a run."""
+    if visible:
+        print(text, flush=True)

@@ -1,0 +1,82 @@
+"""All recipes of one run."""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from sdexp.dataset.base import AbstractDataset
+from sdexp.finetune.base import AbstractFinetune
+from sdexp.ground.build import Config, Faults, OptimizerRecipe, build, optimizer_recipe, typed
+from sdexp.ground.config import EvaluationConfig, HardwareConfig, SchedulerConfig, TrainingConfig
+from sdexp.ground.types import ConfigError
+from sdexp.metric.base import AbstractMetric
+from sdexp.model.base import AbstractModel
+from sdexp.objective.base import AbstractObjective
+from sdexp.tracker.base import AbstractTracker
+
+
+@dataclass(frozen=True)
+class Recipes:
+    """What the engine needs of a configuration; below the doors nothing else is passed on."""
+
+    model: AbstractModel
+    finetune: AbstractFinetune
+    dataset: AbstractDataset
+    objective: AbstractObjective
+    tracker: AbstractTracker
+    metrics: dict[str, AbstractMetric]
+    optimizer: OptimizerRecipe
+    scheduler: SchedulerConfig
+    hardware: HardwareConfig
+    training: TrainingConfig
+    evaluation: EvaluationConfig
+
+    def check(self) -> None:
+        """What two sections must agree on; raises `ConfigError` with every fault."""
+        names = set(self.metrics)
+        lines = []
+        if self.evaluation.primary not in names:
+            lines.append(
+                f"evaluation.primary={self.evaluation.primary}: not among the metrics; "
+                f"allowed: {', '.join(sorted(names))}"
+            )
+        lines += [
+            f"evaluation.smallest_effect.{name}: missing; set the smallest difference that matters"
+            for name in sorted(names - set(self.evaluation.smallest_effect))
+        ]
+        if lines:
+            raise ConfigError("\n".join(lines))
+
+
+PARTS: dict[str, type[Any]] = {
+    "model": AbstractModel,
+    "finetune": AbstractFinetune,
+    "dataset": AbstractDataset,
+    "objective": AbstractObjective,
+    "tracker": AbstractTracker,
+}
+SECTIONS: dict[str, type[Any]] = {
+    "scheduler": SchedulerConfig,
+    "hardware": HardwareConfig,
+    "training": TrainingConfig,
+    "evaluation": EvaluationConfig,
+}
+
+
+def build_recipes(config: Config) -> Recipes:
+    """Build every recipe; raises one `ConfigError` with a line for each fault."""
+    faults = Faults()
+    made: dict[str, Any] = {}
+    for group, base in PARTS.items():
+        made[group] = faults.catch(partial(build, group, config[group], base))
+    made["metrics"] = {
+        str(name): faults.catch(partial(build, f"metric.{name}", node, AbstractMetric))
+        for name, node in config["metric"].items()
+    }
+    made["optimizer"] = faults.catch(partial(optimizer_recipe, config["optimizer"]))
+    for section, schema in SECTIONS.items():
+        made[section] = faults.catch(partial(typed, section, schema, config[section]))
+    faults.check()
+    recipes = Recipes(**made)
+    recipes.check()
+    return recipes

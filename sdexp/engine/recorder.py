@@ -1,0 +1,55 @@
+"""Where a run's numbers go: always log.jsonl, beside it the tracker."""
+
+import time
+from typing import Any
+
+from PIL import Image
+
+from sdexp.ground.run import RunFolder
+from sdexp.tracker.base import AbstractTracker
+from sdexp.tracker.jsonl import JsonlLog
+
+
+class Recorder:
+    """Speaks in the main process only; everywhere else every call does nothing."""
+
+    def __init__(
+        self,
+        run: RunFolder,
+        tracker: AbstractTracker,
+        config: dict[str, Any],
+        job_type: str,
+        is_main: bool,
+    ) -> None:
+        self.log = JsonlLog(run.log) if is_main else None
+        self.tracker = tracker.start(run, config, job_type) if is_main else None
+
+    def scalars(self, split: str, values: dict[str, float], step: int, epoch: float) -> None:
+        """Numbers of a split ("train", "validation") after `step` optimizer steps."""
+        if self.log is None or self.tracker is None:
+            return
+        now = time.time()
+        self.log.write(
+            [
+                {"step": step, "epoch": epoch, "split": split, "name": n, "value": v, "time": now}
+                for n, v in values.items()
+            ]
+        )
+        self.tracker.log({f"{split}/{name}": value for name, value in values.items()}, step)
+
+    def tracked(self, group: str, values: dict[str, float]) -> None:
+        """Numbers that stand in another file of the run folder, for the tracker only."""
+        if self.tracker is not None:
+            self.tracker.log({f"{group}/{name}": value for name, value in values.items()}, 0)
+
+    def images(self, name: str, images: list[tuple[str, Image.Image]], step: int) -> None:
+        if self.tracker is not None:
+            self.tracker.log_images(name, images, step)
+
+    def table(self, name: str, columns: list[str], rows: list[list[Any]]) -> None:
+        if self.tracker is not None:
+            self.tracker.log_table(name, columns, rows)
+
+    def close(self) -> None:
+        if self.tracker is not None:
+            self.tracker.close()

@@ -1,0 +1,87 @@
+"""Door: evaluate a run again. `python -m sdexp.evaluate run=... evaluation.replicates=4`."""
+
+import shutil
+import sys
+from datetime import datetime
+
+from omegaconf import DictConfig, OmegaConf
+
+from sdexp.doors import Composed, compose, existing_run, only_shows, run_door, start_worker
+from sdexp.engine.recipes import build_recipes
+from sdexp.ground.build import Config, read_config, write_config
+from sdexp.ground.run import MODELS, RunFolder
+from sdexp.ground.types import ConfigError
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Evaluate and report; returns the exit code."""
+    return run_door(_evaluate, argv)
+
+
+def _evaluate(argv: list[str]) -> int:
+    if only_shows("evaluate", argv):
+        return 0
+    from sdexp.report.page import write_report
+
+    run = existing_run(_run_argument(argv))
+    config = _evaluation_config(run, compose("evaluate", argv), argv)
+    recipes = build_recipes(config)
+    recipes.model.check()
+    recipes.dataset.check()
+    if not run.weights.is_dir():
+        raise ConfigError(f"run={run.path}: has no weights; finish its training first")
+    with run.lock():
+        _keep_previous(run)
+        write_config(run.evaluation_config, config)
+        code = start_worker(run, "evaluate", processes=1)
+        write_report(run)
+    print(f"report: {run.report_html}", flush=True)
+    return code
+
+
+def _run_argument(argv: list[str]) -> str:
+    given = [argument.removeprefix("run=") for argument in argv if argument.startswith("run=")]
+    if not given:
+        raise ConfigError("run: a value is missing; name a run folder with run=outputs/...")
+    return given[-1]
+
+
+def _evaluation_config(run: RunFolder, composed: Composed, argv: list[str]) -> Config:
+    """The run's own configuration with the evaluation keys that were given now."""
+    config = read_config(run.config)
+    for argument in argv:
+        key = argument.split("=")[0].lstrip("+~")
+        section = key.split(".")[0]
+        if section not in ("run", "evaluation", "metric"):
+            raise ConfigError(f"{key}: fixed by the run; allowed: evaluation.*, metric")
+        if key in ("evaluation", "metric"):
+            config[key] = OmegaConf.to_container(composed.config[key], enum_to_str=True)
+        elif section != "run":
+            OmegaConf.update(config, key, OmegaConf.select(composed.config, key))
+    config.evaluation.enabled = True
+    _rescore(config, argv)
+    return config
+
+
+def _rescore(config: DictConfig, argv: list[str]) -> None:
+    """A scorer named now is that of every metric."""
+    if any(argument.startswith("evaluation.scorer=") for argument in argv):
+        for metric in config.metric:
+            config.metric[metric].backbone = config.evaluation.scorer
+
+
+def _keep_previous(run: RunFolder) -> None:
+    """Move the results of an earlier evaluation aside, under the time at which this was done."""
+    old = [run.scores, run.per_image, run.report_html, run.report_md, run.evaluation_config]
+    old += [run.images(model) for model in (*MODELS, "reference")]
+    present = [path for path in old if path.exists()]
+    if run.scores.exists():
+        target = run.previous / datetime.now().strftime("%Y-%m-%d_%H-%M-%S_%f")
+        for path in present:
+            kept = target / path.relative_to(run.path)
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(path, kept)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,134 @@
+"""Train low-rank adapters beside frozen weights (Hu et al. 2021, arXiv 2106.09685)."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sdexp.finetune.base import AbstractFinetune, freeze, read_tensors, write_tensors
+from sdexp.ground.types import Applied, LoadedModel
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+FILE = Path("pytorch_lora_weights.safetensors")
+METADATA_KEY = "lora_adapter_metadata"
+UP, DOWN = ".up.weight", ".down.weight"
+COMPONENTS = ("unet", "text_encoder")
+
+
+@dataclass(frozen=True)
+class Lora(AbstractFinetune):
+    """Adapters of `rank` on the layers whose names end in one of `target_modules`.
+
+    The adapter's output is scaled by `lora_alpha / rank`. B starts at zero, so that the model of
+    step 0 equals the original.
+    """
+
+    rank: int
+    lora_alpha: float
+    lora_dropout: float
+    components: list[str]
+    target_modules: list[str]
+
+    def __post_init__(self) -> None:
+        if self.rank < 1:
+            raise ValueError(f"finetune.rank={self.rank}: allowed is 1 or more")
+        if not (math.isfinite(self.lora_alpha) and self.lora_alpha > 0):
+            raise ValueError(f"finetune.lora_alpha={self.lora_alpha}: allowed is a number above 0")
+        if not 0 <= self.lora_dropout < 1:
+            raise ValueError(
+                f"finetune.lora_dropout={self.lora_dropout}: allowed is 0 or more, below 1"
+            )
+        if not self.components or not set(self.components) <= set(COMPONENTS):
+            raise ValueError(
+                f"finetune.components={self.components}: allowed are {', '.join(COMPONENTS)}"
+            )
+        if not self.target_modules:
+            raise ValueError("finetune.target_modules=[]: name at least one layer, such as to_q")
+
+    def attach(self, model: LoadedModel) -> dict[str, nn.Parameter]:
+        freeze(model)
+        trained: dict[str, nn.Parameter] = {}
+        for name in self.components:
+            module = model.modules()[name]
+            module.add_adapter(self._peft_config())
+            module.train()
+            for key, parameter in module.named_parameters():
+                if parameter.requires_grad:
+                    parameter.data = parameter.data.float()
+                    trained[f"{name}.{key}"] = parameter
+        return trained
+
+    def _peft_config(self) -> Any:
+        from peft import LoraConfig
+
+        return LoraConfig(
+            r=self.rank,
+            lora_alpha=self.lora_alpha,
+            lora_dropout=self.lora_dropout,
+            target_modules=self.target_modules,
+            init_lora_weights="gaussian",
+        )
+
+    def save(self, model: LoadedModel, folder: Path) -> None:
+        tensors: dict[str, Tensor] = {}
+        settings: dict[str, Any] = {}
+        for name in self.components:
+            module = model.modules()[name]
+            for key, tensor in adapter_tensors(module).items():
+                tensors[f"{name}.{key}"] = tensor
+            for key, value in module.peft_config["default"].to_dict().items():
+                settings[f"{name}.{key}"] = sorted(value) if isinstance(value, set) else value
+        # diffusers reads alpha from here and would take alpha = rank without it. One key only:
+        # safetensors writes several in an order that differs from process to process.
+        metadata = {METADATA_KEY: json.dumps(settings, indent=2, sort_keys=True)}
+        write_tensors(folder / FILE, tensors, metadata)
+
+    def restore(self, model: LoadedModel, folder: Path) -> Applied:
+        saved = read_tensors(folder / FILE)
+        if not saved:
+            return Applied(applied=0, changed=0)
+        model.load_adapters(folder)
+        present = {
+            f"{name}.{key}": tensor
+            for name in self.components
+            if _has_adapter(module := model.modules()[name])
+            for key, tensor in adapter_tensors(module).items()
+        }
+        return _compare(saved, present)
+
+
+def adapter_tensors(module: Any) -> dict[str, Tensor]:
+    """The adapter's tensors under the names that diffusers reads."""
+    from diffusers.utils import convert_state_dict_to_diffusers
+    from peft.utils import get_peft_model_state_dict
+
+    adapter = next(iter(module.peft_config))
+    return convert_state_dict_to_diffusers(get_peft_model_state_dict(module, adapter_name=adapter))
+
+
+def _has_adapter(module: Any) -> bool:
+    return bool(getattr(module, "peft_config", None))
+
+
+def _compare(saved: dict[str, Tensor], present: dict[str, Tensor]) -> Applied:
+    """An adapter changes a layer when its B ("up") is not zero; then both tensors count."""
+    import torch
+
+    applied = [
+        key
+        for key, tensor in saved.items()
+        if key in present and torch.equal(present[key].detach().float().cpu(), tensor.float())
+    ]
+    acting = {key.removesuffix(UP) for key in applied if key.endswith(UP) and saved[key].any()}
+    changed = sum(key.removesuffix(UP).removesuffix(DOWN) in acting for key in applied)
+    return Applied(
+        applied=len(applied),
+        changed=changed,
+        missing=tuple(sorted(present.keys() - set(applied))),
+        unexpected=tuple(sorted(saved.keys() - set(applied))),
+    )

@@ -1,0 +1,39 @@
+"""Train the whole U-Net."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sdexp.finetune.base import (
+    AbstractFinetune,
+    apply_tensors,
+    freeze,
+    read_tensors,
+    unfreeze,
+    write_tensors,
+)
+from sdexp.ground.types import Applied, LoadedModel
+
+if TYPE_CHECKING:
+    from torch import nn
+
+FILE = Path("unet") / "diffusion_pytorch_model.safetensors"
+
+
+@dataclass(frozen=True)
+class WholeUNet(AbstractFinetune):
+    """Every weight of the U-Net; VAE and text encoder stay frozen."""
+
+    def attach(self, model: LoadedModel) -> dict[str, nn.Parameter]:
+        freeze(model)
+        return unfreeze("unet", model.modules()["unet"])
+
+    def save(self, model: LoadedModel, folder: Path) -> None:
+        unet = model.modules()["unet"]
+        write_tensors(folder / FILE, unet.state_dict(), {"format": "pt"})
+        unet.save_config(folder / FILE.parent)
+
+    def restore(self, model: LoadedModel, folder: Path) -> Applied:
+        return apply_tensors(model.modules()["unet"], read_tensors(folder / FILE))

@@ -1,0 +1,40 @@
+"""Where weights are: embedded with the package, in a local folder, or in the Hub's cache."""
+
+import os
+from pathlib import Path
+
+from sdexp.ground.types import DataError
+
+ASSETS = Path(__file__).parents[1] / "assets"
+
+
+def located(name: str) -> str:
+    """The folder of an embedded asset such as "pocket-sd"; every other name unchanged."""
+    folder = ASSETS / name
+    return str(folder) if (folder / ".").is_dir() and "/" not in name else name
+
+
+def check_weights(key: str, name: str, config_file: str) -> None:
+    """Raise `DataError` unless `name` is a folder with `config_file`, or a cached Hub id."""
+    folder = Path(located(name))
+    if folder.is_dir():
+        if not (folder / config_file).is_file():
+            raise DataError(
+                f"{key}={name}: the folder has no {config_file}; name a diffusers folder"
+            )
+        return
+    if name.startswith((".", "/", "~")) or name.count("/") != 1:
+        raise DataError(
+            f"{key}={name}: no such folder; name a local folder or a Hub id (owner/name)"
+        )
+    if os.environ.get("HF_HUB_OFFLINE") == "1" and not _cached(name, config_file):
+        raise DataError(
+            f"{key}={name}: not in the Hub's cache and HF_HUB_OFFLINE=1; download it with "
+            f"`hf download {name}`, or set {key} to a local folder"
+        )
+
+
+def _cached(name: str, file: str) -> bool:
+    from huggingface_hub import try_to_load_from_cache
+
+    return isinstance(try_to_load_from_cache(name, file), str)

@@ -1,0 +1,289 @@
+"""Schemas of the configuration's own sections, with the range checks of their values.
+
+They are not frozen: OmegaConf makes a frozen schema read-only, and Hydra could not compose it.
+"""
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from omegaconf import MISSING
+
+TRAIN_LOSS, VALIDATION_LOSS = "train/loss", "validation/loss"
+
+
+class Device(StrEnum):
+    """Where tensors live; auto is CUDA, then MPS, then CPU."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+    mps = "mps"
+
+
+class Precision(StrEnum):
+    """Accelerate's mixed precision."""
+
+    no = "no"
+    fp16 = "fp16"
+    bf16 = "bf16"
+
+
+class Schedule(StrEnum):
+    """Learning-rate schedules by their diffusers names."""
+
+    constant = "constant"
+    constant_with_warmup = "constant_with_warmup"
+    linear = "linear"
+    cosine = "cosine"
+
+
+class Sampler(StrEnum):
+    """Deterministic samplers."""
+
+    ddim = "ddim"
+    dpm_solver = "dpm_solver"
+
+
+class Resume(StrEnum):
+    """What to do with an unfinished run in `run_dir`."""
+
+    auto = "auto"
+    never = "never"
+
+
+class Control(StrEnum):
+    """self compares the original with itself."""
+
+    none = "none"
+    self = "self"
+
+
+def require(section: str, ok: bool, key: str, value: object, allowed: str) -> None:
+    """Raise `ValueError` that names the key, its value and what is allowed."""
+    if not ok:
+        raise ValueError(f"{section}.{key}={value}: allowed is {allowed}")
+
+
+def at_least(section: str, lowest: float, **values: float | None) -> None:
+    """Each value is None, or a finite number not below `lowest`."""
+    for key, value in values.items():
+        fits = value is None or (math.isfinite(value) and value >= lowest)
+        require(section, fits, key, value, f"{lowest} or more")
+
+
+def share(section: str, **values: float) -> None:
+    """Each value is from 0 to 1."""
+    for key, value in values.items():
+        require(section, 0 <= value <= 1, key, value, "a number from 0 to 1")
+
+
+@dataclass
+class HardwareConfig:
+    """Where and how the numbers are computed."""
+
+    device: Device = MISSING
+    num_processes: int = MISSING
+    mixed_precision: Precision = MISSING
+    gradient_checkpointing: bool = MISSING
+    channels_last: bool = MISSING
+    dataloader_num_workers: int = MISSING
+
+    def __post_init__(self) -> None:
+        at_least("hardware", 1, num_processes=self.num_processes)
+        at_least("hardware", 0, dataloader_num_workers=self.dataloader_num_workers)
+        half_on_cpu = self.mixed_precision == Precision.fp16 and self.device == Device.cpu
+        require("hardware", not half_on_cpu, "mixed_precision", "fp16", "no or bf16 on a CPU")
+
+
+@dataclass
+class SchedulerConfig:
+    """Learning-rate schedule by its diffusers name; warm-up in steps or as a fraction of them."""
+
+    name: Schedule = MISSING
+    warmup_steps: int = MISSING
+    warmup_fraction: float = MISSING
+
+    def __post_init__(self) -> None:
+        at_least("scheduler", 0, warmup_steps=self.warmup_steps)
+        share("scheduler", warmup_fraction=self.warmup_fraction)
+        both = self.warmup_steps > 0 and self.warmup_fraction > 0
+        require(
+            "scheduler", not both, "warmup_fraction", self.warmup_fraction,
+            f"0 beside warmup_steps={self.warmup_steps}; set only one of them",
+        )  # fmt: skip
+
+    def warmup(self, total: int) -> int:
+        """Warm-up steps of a run of `total` steps."""
+        return self.warmup_steps or round(self.warmup_fraction * total)
+
+
+@dataclass
+class EarlyStopping:
+    """Stop when `monitor` has not fallen by more than `min_delta` in `patience` checks."""
+
+    monitor: str = MISSING
+    patience: int | None = MISSING
+    min_delta: float = MISSING
+
+    def __post_init__(self) -> None:
+        section = "training.early_stopping"
+        known = self.monitor in (TRAIN_LOSS, VALIDATION_LOSS)
+        require(section, known, "monitor", self.monitor, f"{TRAIN_LOSS} or {VALIDATION_LOSS}")
+        at_least("training.early_stopping", 1, patience=self.patience)
+        at_least("training.early_stopping", 0, min_delta=self.min_delta)
+
+
+@dataclass
+class TrainingConfig:
+    """The training loop."""
+
+    seed: int = MISSING
+    resolution: int | None = MISSING
+    center_crop: bool = MISSING
+    random_flip: bool = MISSING
+    train_batch_size: int = MISSING
+    gradient_accumulation_steps: int = MISSING
+    max_train_steps: int | None = MISSING
+    num_train_epochs: int | None = MISSING
+    max_grad_norm: float | None = MISSING
+    use_ema: bool = MISSING
+    ema_decay: float = MISSING
+    cache_latents: bool = MISSING
+    validation_steps: int | None = MISSING
+    num_validation_samples: int = MISSING
+    validation_images_steps: int | None = MISSING
+    num_validation_images: int = MISSING
+    checkpointing_steps: int | None = MISSING
+    checkpoints_total_limit: int = MISSING
+    early_stopping: EarlyStopping = MISSING
+
+    def __post_init__(self) -> None:
+        section = "training"
+        at_least(section, 0, seed=self.seed)
+        at_least(
+            section, 1,
+            train_batch_size=self.train_batch_size,
+            gradient_accumulation_steps=self.gradient_accumulation_steps,
+            max_train_steps=self.max_train_steps,
+            num_train_epochs=self.num_train_epochs,
+            validation_steps=self.validation_steps,
+            validation_images_steps=self.validation_images_steps,
+            num_validation_samples=self.num_validation_samples,
+            num_validation_images=self.num_validation_images,
+            checkpointing_steps=self.checkpointing_steps,
+        )  # fmt: skip
+        at_least(section, 2, checkpoints_total_limit=self.checkpoints_total_limit)
+        share(section, ema_decay=self.ema_decay)
+        positive = self.max_grad_norm is None or (
+            math.isfinite(self.max_grad_norm) and self.max_grad_norm > 0
+        )
+        require(section, positive, "max_grad_norm", self.max_grad_norm, "null or above 0")
+        sides = self.resolution is None or (self.resolution >= 8 and self.resolution % 8 == 0)
+        require(section, sides, "resolution", self.resolution, "null or a multiple of 8")
+        if (self.max_train_steps is None) == (self.num_train_epochs is None):
+            raise ValueError(
+                f"training.max_train_steps={self.max_train_steps} beside training.num_train_epochs="
+                f"{self.num_train_epochs}: exactly one is a number, set the other to null"
+            )
+        self._check_early_stopping()
+
+    def _check_early_stopping(self) -> None:
+        stopping = self.early_stopping
+        blind = (
+            stopping.patience is not None
+            and stopping.monitor == VALIDATION_LOSS
+            and self.validation_steps is None
+        )
+        require(
+            "training", not blind, "early_stopping.monitor", stopping.monitor,
+            "train/loss while validation_steps=null; set training.validation_steps",
+        )  # fmt: skip
+
+
+@dataclass
+class EvaluationConfig:
+    """The comparison of the original with the finetuned model."""
+
+    enabled: bool = MISSING
+    split: str = MISSING
+    num_prompts: int = MISSING
+    replicates: int = MISSING
+    seed: int = MISSING
+    primary: str = MISSING
+    scorer: str = MISSING
+    control: Control = MISSING
+    sampler: Sampler = MISSING
+    num_inference_steps: int = MISSING
+    guidance_scale: float = MISSING
+    negative_prompt: str = MISSING
+    batch_size: int = MISSING
+    num_permutations: int = MISSING
+    num_resamples: int = MISSING
+    smallest_effect: dict[str, float] = MISSING
+
+    def __post_init__(self) -> None:
+        section = "evaluation"
+        at_least(
+            section, 1,
+            replicates=self.replicates,
+            num_inference_steps=self.num_inference_steps,
+            batch_size=self.batch_size,
+            guidance_scale=self.guidance_scale,
+        )  # fmt: skip
+        at_least(section, 2, num_prompts=self.num_prompts)
+        at_least(section, 0, seed=self.seed)
+        at_least(
+            section, 99, num_permutations=self.num_permutations, num_resamples=self.num_resamples
+        )
+        require(section, self.split in ("val", "test"), "split", self.split, "val or test")
+        for name, effect in self.smallest_effect.items():
+            at_least("evaluation.smallest_effect", 0, **{name: effect})
+
+
+@dataclass
+class TrainRoot:
+    """Root of `train.yaml`. Parts are checked by the classes that they name."""
+
+    model: Any = MISSING
+    finetune: Any = MISSING
+    dataset: Any = MISSING
+    optimizer: Any = MISSING
+    scheduler: SchedulerConfig = MISSING
+    hardware: HardwareConfig = MISSING
+    objective: Any = MISSING
+    metric: Any = MISSING
+    tracker: Any = MISSING
+    training: TrainingConfig = MISSING
+    evaluation: EvaluationConfig = MISSING
+    run_dir: str | None = MISSING
+    resume: Resume = MISSING
+
+
+@dataclass
+class EvaluateRoot:
+    """Root of `evaluate.yaml`."""
+
+    run: str = MISSING
+    metric: Any = MISSING
+    evaluation: EvaluationConfig = MISSING
+
+
+@dataclass
+class GenerateRoot:
+    """Root of `generate.yaml`; null takes the run's own evaluation setting."""
+
+    run: str = MISSING
+    prompt: str = MISSING
+    seeds: list[int] = MISSING
+    num_inference_steps: int | None = MISSING
+    guidance_scale: float | None = MISSING
+    negative_prompt: str | None = MISSING
+
+
+@dataclass
+class ReportRoot:
+    """Root of `report.yaml`."""
+
+    run: str = MISSING

@@ -1,0 +1,207 @@
+"""What a report tells, read from a run folder into plain values."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sdexp.ground.run import MODELS, RunFolder
+
+VERDICTS = {
+    "better": "The fine-tuned model is better on {name}.",
+    "worse": "The fine-tuned model is worse on {name}.",
+    "no evidence": "No evidence of a difference on {name}.",
+    "underpowered": "Too few pictures to tell on {name}.",
+}
+MEANINGS = {
+    "better": "The difference is larger than chance explains (p below 0.05). It holds for prompts "
+    "like these, this sampler and this scorer; another training seed may move it.",
+    "worse": "The difference is larger than chance explains (p below 0.05). It holds for prompts "
+    "like these, this sampler and this scorer; another training seed may move it.",
+    "no evidence": "A difference of the size that was declared to matter would probably have been "
+    "seen with this many prompts; none was.",
+    "underpowered": "Even a difference of the size that was declared to matter could have been "
+    "missed. Raise evaluation.num_prompts before concluding anything.",
+}
+SELF = (
+    "Control: the original against itself.",
+    "Both columns show the same model, so every difference must be exactly 0.",
+)
+
+
+@dataclass(frozen=True)
+class Triple:
+    """One prompt's pictures: original, finetuned and the real one."""
+
+    caption: str
+    original: Path
+    finetuned: Path
+    reference: Path
+    note: str
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Everything that a report shows; `scores` is None without an evaluation."""
+
+    record: dict[str, Any]
+    config: str
+    log: list[dict[str, Any]]
+    scores: dict[str, Any] | None
+    rows: list[dict[str, Any]]
+
+    @property
+    def title(self) -> str:
+        choices = self.record["choices"] if "choices" in self.record else {}
+        parts = [choices[group] for group in ("finetune", "model", "dataset") if group in choices]
+        return " / ".join(parts) or "run"
+
+    @property
+    def warnings(self) -> list[str]:
+        return list(self.scores["warnings"]) if self.scores else []
+
+    def curve(self, split: str, name: str) -> list[tuple[int, float]]:
+        """(step, value) of one logged number."""
+        return [
+            (row["step"], row["value"])
+            for row in self.log
+            if row["split"] == split and row["name"] == name
+        ]
+
+
+def read_facts(run: RunFolder) -> Facts:
+    """Read a run folder; what a run has not reached yet is absent, not an error."""
+    lines = run.log.read_text().splitlines() if run.log.exists() else []
+    rows: list[dict[str, Any]] = []
+    if run.per_image.exists():
+        import pyarrow.parquet as pq
+
+        rows = pq.read_table(run.per_image).to_pylist()
+    return Facts(
+        record=run.read_record() if run.record.exists() else {},
+        config=run.config.read_text(),
+        log=[json.loads(line) for line in lines if line.endswith("}")],
+        scores=json.loads(run.scores.read_text()) if run.scores.exists() else None,
+        rows=rows,
+    )
+
+
+def headline(facts: Facts) -> tuple[str, str, str]:
+    """Verdict word, sentence, and what it can mean."""
+    if facts.record and facts.record["status"] == "failed":
+        return "failed", "The run failed.", str(facts.record["reason"])
+    if facts.scores is None:
+        return "none", "Trained, not evaluated.", "There is no verdict without an evaluation."
+    if facts.scores["control"] == "self":
+        return "control", *SELF
+    name = facts.scores["primary"]
+    verdict = facts.scores["metrics"][name]["verdict"]
+    return verdict, VERDICTS[verdict].format(name=name), MEANINGS[verdict]
+
+
+def primary_line(scores: dict[str, Any]) -> str:
+    """The primary metric's numbers in one sentence."""
+    name = scores["primary"]
+    facts = scores["metrics"][name]
+    interval = (
+        f"95 % interval {number(facts['ci95'][0], True)} to {number(facts['ci95'][1], True)}, "
+        if facts["ci95"]
+        else ""
+    )
+    direction = "higher" if facts["higher_is_better"] else "lower"
+    return (
+        f"{name} with {facts['backbone']}: {number(facts['original'])} → "
+        f"{number(facts['finetuned'])} (difference {number(facts['difference'], True)}, {interval}"
+        f"p = {facts['p']:.4f}; {scores['n_prompts']} prompts x {scores['replicates']} replicates; "
+        f"{direction} is better)."
+    )
+
+
+def number(value: float | None, signed: bool = False) -> str:
+    """Four significant figures, never in exponent form for ordinary sizes."""
+    if value is None:
+        return "-"
+    digits = 1 if abs(value) >= 100 else 2 if abs(value) >= 10 else 3
+    if 0 < abs(value) < 0.01:
+        digits = 5
+    return f"{value:+.{digits}f}" if signed else f"{value:.{digits}f}"
+
+
+def triples(run: RunFolder, facts: Facts, count: int = 8) -> list[Triple]:
+    """The first pictures of `count` prompts; the order of prompts is that of a hash, so a draw."""
+    first = [row for row in facts.rows if row["replicate"] == 0 and row["model"] == "original"]
+    return [_triple(run, row, "") for row in first[:count]]
+
+
+def extremes(
+    run: RunFolder, facts: Facts, count: int = 4
+) -> tuple[str, list[Triple], list[Triple]]:
+    """(metric, best, worst): by difference of the first per-picture metric, at replicate 0."""
+    if facts.scores is None or not facts.rows:
+        return "", [], []
+    per_picture = [name for name in facts.scores["metrics"] if name in facts.rows[0]]
+    if not per_picture:
+        return "", [], []
+    name = per_picture[0]
+    sign = 1 if facts.scores["metrics"][name]["higher_is_better"] else -1
+    values = {
+        model: {
+            row["prompt_id"]: row[name]
+            for row in facts.rows
+            if row["replicate"] == 0 and row["model"] == model
+        }
+        for model in MODELS
+    }
+    rows = [row for row in facts.rows if row["replicate"] == 0 and row["model"] == "original"]
+    gains = {row["prompt_id"]: _gain(values, row["prompt_id"]) for row in rows}
+    rows.sort(key=lambda row: (-sign * gains[row["prompt_id"]], row["prompt_id"]))
+    told = [_triple(run, r, f"{name} {number(gains[r['prompt_id']], True)}") for r in rows]
+    return name, told[:count], told[::-1][:count]
+
+
+def _gain(values: dict[str, dict[str, float]], prompt_id: str) -> float:
+    return values["finetuned"][prompt_id] - values["original"][prompt_id]
+
+
+def _triple(run: RunFolder, row: dict[str, Any], note: str) -> Triple:
+    prompt_id = row["prompt_id"]
+    return Triple(
+        caption=row["caption"],
+        original=run.images("original") / f"{prompt_id}_0.png",
+        finetuned=run.images("finetuned") / f"{prompt_id}_0.png",
+        reference=run.images("reference") / f"{prompt_id}.png",
+        note=note,
+    )
+
+
+def validation_rows(run: RunFolder) -> tuple[list[str], list[tuple[int, list[Path]]]]:
+    """(prompts, [(step, pictures)]), step 0 first."""
+    if not run.validation.is_dir():
+        return [], []
+    prompts = run.validation / "prompts.json"
+    steps = sorted(path for path in run.validation.iterdir() if path.is_dir())
+    rows = [
+        (int(path.name), sorted(path.glob("*.png"), key=lambda p: int(p.stem))) for path in steps
+    ]
+    return json.loads(prompts.read_text()) if prompts.exists() else [], rows
+
+
+def control_lines(scores: dict[str, Any]) -> list[str]:
+    """Each control in one sentence."""
+    controls, lines = scores["controls"], []
+    for name, value in controls.get("real_vs_real", {}).items():
+        lines.append(
+            f"{name} of real pictures against other real pictures: {number(value)}. "
+            "A perfect model would score about this."
+        )
+    for name, pair in controls.get("shuffled_captions", {}).items():
+        lines.append(
+            f"{name} with the captions of other prompts: original {number(pair['original'])}, "
+            f"finetuned {number(pair['finetuned'])}. A model that ignores its prompt scores this."
+        )
+    for name, pair in controls.get("shuffled_references", {}).items():
+        lines.append(
+            f"{name} to the real pictures of other prompts: original {number(pair['original'])}, "
+            f"finetuned {number(pair['finetuned'])}. The distance of unrelated pictures."
+        )
+    return lines

@@ -1,0 +1,104 @@
+"""The report of one run: `report.html`, self-contained, and `report.md` beside it."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from sdexp.ground.run import RunFolder, write_text
+from sdexp.report.facts import (
+    Facts,
+    control_lines,
+    extremes,
+    headline,
+    number,
+    primary_line,
+    read_facts,
+    triples,
+    validation_rows,
+)
+from sdexp.report.figures import loss_curves, thumbnail
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+def write_report(run: RunFolder) -> None:
+    """Write both files from what stands in the run folder; nothing else is read."""
+    facts = read_facts(run)
+    values = _values(run, facts)
+    write_text(run.report_html, _environment(html=True).get_template("report.html").render(values))
+    write_text(run.report_md, _environment(html=False).get_template("report.md").render(values))
+
+
+def _environment(html: bool) -> Any:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=html,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["number"] = number
+    environment.filters["signed"] = lambda value: number(value, signed=True)
+    environment.filters["thumbnail"] = thumbnail
+    environment.filters["cell"] = markdown_cell
+    return environment
+
+
+def markdown_cell(text: object) -> str:
+    """Foreign text inside a markdown table: one line, and nothing that acts."""
+    flat = " ".join(str(text).split())
+    for character in "\\`*_{}[]()#+!|~$":
+        flat = flat.replace(character, f"\\{character}")
+    return flat.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _values(run: RunFolder, facts: Facts) -> dict[str, Any]:
+    verdict, sentence, meaning = headline(facts)
+    metric, best, worst = extremes(run, facts)
+    prompts, validation = validation_rows(run)
+    train, checked = facts.curve("train", "loss"), facts.curve("validation", "loss")
+    return {
+        "title": facts.title,
+        "verdict": verdict,
+        "sentence": sentence,
+        "meaning": meaning,
+        "primary": primary_line(facts.scores) if facts.scores else "",
+        "applied": facts.scores["applied"] if facts.scores else None,
+        "scores": facts.scores,
+        "controls": control_lines(facts.scores) if facts.scores else [],
+        "warnings": facts.warnings,
+        "curves": loss_curves(train, checked) if train or checked else "",
+        "losses": checked,
+        "triples": triples(run, facts),
+        "ranked_by": metric,
+        "best": best,
+        "worst": worst,
+        "prompts": prompts,
+        "validation": validation,
+        "data": _data(facts.record),
+        "training": facts.record["training"] if "training" in facts.record else {},
+        "provenance": _provenance(facts.record),
+        "config": facts.config,
+        "relative": lambda path: os.path.relpath(path, run.path),
+    }
+
+
+def _data(record: dict[str, Any]) -> list[dict[str, Any]]:
+    """One entry per split with what was dropped and repaired."""
+    splits = record["data"] if "data" in record else {}
+    return [{"split": name, **facts} for name, facts in sorted(splits.items())]
+
+
+def _provenance(record: dict[str, Any]) -> list[tuple[str, str]]:
+    """Name and value of everything that run.json says about where the numbers come from."""
+    told = ("command", "started", "ended", "status", "device", "git", "versions", "base_weights")
+    lines = []
+    for key in told:
+        value = record[key] if key in record else None
+        if isinstance(value, dict):
+            lines += [(f"{key} {name}", str(item)) for name, item in sorted(value.items())]
+        elif value is not None:
+            lines.append((key, str(value)))
+    return lines

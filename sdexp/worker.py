@@ -1,0 +1,109 @@
+"""What a door starts: `python -m sdexp.worker RUN train|evaluate|generate`; never imports Hydra."""
+
+import json
+import os
+import resource
+import sys
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sdexp.engine.evaluation import evaluate
+from sdexp.engine.generation import generate
+from sdexp.engine.recipes import build_recipes
+from sdexp.engine.trainer import Trainer, opened_data
+from sdexp.ground.build import plain, read_config
+from sdexp.ground.run import RunFolder
+from sdexp.ground.store import Store, default_root
+from sdexp.ground.types import MemoryFault, SdexpError
+
+PACKAGES = ("torch", "diffusers", "transformers", "accelerate", "peft", "numpy", "sdexp")
+
+
+def main() -> int:
+    """Run one stage; what became of it stands in run.json.
+
+    A fault of a kind that a person can mend ends in one line. Everything else is a traceback,
+    after which the door notes that the worker died.
+    """
+    run, stage = RunFolder(Path(sys.argv[1])), sys.argv[2]
+    is_main = "RANK" not in os.environ or os.environ["RANK"] == "0"
+    try:
+        facts = STAGES[stage](run)
+    except SdexpError as error:
+        return _failed(run, str(error), error.exit_code, is_main)
+    except KeyboardInterrupt:
+        return _failed(run, "interrupted", 130, is_main)
+    except (MemoryError, RuntimeError) as error:
+        if not _is_out_of_memory(error):
+            raise
+        reason = f"out of memory: {str(error).splitlines()[0]}; lower training.train_batch_size"
+        return _failed(run, reason, MemoryFault.exit_code, is_main)
+    if is_main:
+        run.update_record(**facts)
+        run.update_record(exit_code=0, reason=None)
+    return 0
+
+
+def _failed(run: RunFolder, reason: str, code: int, is_main: bool) -> int:
+    if is_main:
+        for line in reason.splitlines():
+            print(f"error: {line}", file=sys.stderr)
+        run.update_record(reason=reason, exit_code=code)
+    return code
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    known = isinstance(error, MemoryError | torch.OutOfMemoryError)
+    return known or "not enough memory" in str(error)
+
+
+def _train(run: RunFolder) -> dict[str, Any]:
+    config = read_config(run.config)
+    recipes = build_recipes(config)
+    trainer = Trainer(run, recipes, Store(default_root()), plain(config))
+    if trainer.is_main:
+        run.update_record(
+            versions={name: version(name) for name in PACKAGES},
+            device=_device_name(trainer.model.device),
+            base_weights=trainer.base_weights,
+            data={"train": opened_data(trainer.data)},
+        )
+    return {"training": trainer.train() | {"peak_memory_gb": _peak_memory_gb()}}
+
+
+def _evaluate(run: RunFolder) -> dict[str, Any]:
+    file = run.evaluation_config if run.evaluation_config.is_file() else run.config
+    config = read_config(file)
+    facts = evaluate(run, build_recipes(config), Store(default_root()), plain(config))
+    return {"evaluation": facts | {"peak_memory_gb": _peak_memory_gb()}}
+
+
+def _generate(run: RunFolder) -> dict[str, Any]:
+    generate(run, build_recipes(read_config(run.config)), json.loads(run.request.read_text()))
+    return {}
+
+
+STAGES: dict[str, Callable[[RunFolder], dict[str, Any]]] = {
+    "train": _train,
+    "evaluate": _evaluate,
+    "generate": _generate,
+}
+
+
+def _device_name(device: str) -> str:
+    if torch.device(device).type == "cuda":
+        return f"{device} ({torch.cuda.get_device_name(device)})"
+    return f"{device} ({torch.get_num_threads()} threads)"
+
+
+def _peak_memory_gb() -> float:
+    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return kilobytes * 1024 / 1e9
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,193 @@
+"""Every file under conf/ composes, builds, and says all that its class needs."""
+
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from omegaconf import OmegaConf
+
+from sdexp.doors import CONF, ROOTS, compose
+from sdexp.engine.recipes import Recipes, build_recipes
+from sdexp.ground.types import ConfigError
+
+GROUPS = sorted(path.name for path in CONF.iterdir() if path.is_dir())
+OPTIONS = [(path.parent.name, path.stem) for path in sorted(CONF.glob("*/*.yaml"))]
+FILL = {"imagefolder": ["dataset.data_dir=somewhere"]}
+
+
+def test_the_groups_that_a_person_expects_are_there() -> None:
+    expected = "model finetune dataset optimizer scheduler hardware objective metric tracker"
+    assert set(f"{expected} experiment sweep debug".split()) <= set(GROUPS)
+
+
+@pytest.mark.parametrize("group, option", OPTIONS)
+def test_every_option_composes_and_builds(group: str, option: str) -> None:
+    if group == "preset":
+        model, _, finetune = option.partition("_")
+        choice = [f"model={model}", f"finetune={finetune}"]
+    else:
+        choice = [f"{group}=[{option}]", f"evaluation.primary={option}"]
+        choice = choice if group == "metric" else [f"{group}={option}"]
+    build_recipes(compose("train", [*choice, *FILL.get(option, [])]).config)
+
+
+@pytest.mark.parametrize("name", ROOTS)
+def test_every_root_composes(name: str) -> None:
+    assert set(compose(name, []).config) == {field.name for field in fields(ROOTS[name])}
+
+
+def leaves(node: Any, prefix: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in node.items():
+        if key == "defaults":
+            continue
+        if isinstance(value, dict):
+            found |= leaves(value, f"{prefix}{key}.")
+        else:
+            found[f"{prefix}{key}"] = value
+    return found
+
+
+@pytest.mark.parametrize("group", ["experiment", "debug", "preset"])
+def test_every_value_of_a_global_file_survives_composition(group: str) -> None:
+    for file in sorted((CONF / group).glob("*.yaml")):
+        values = leaves(yaml.safe_load(file.read_text()))
+        if group == "preset":
+            model, _, finetune = file.stem.partition("_")
+            config = compose("train", [f"model={model}", f"finetune={finetune}"]).config
+        else:
+            config = compose("train", [f"{group}={file.stem}"]).config
+        for key, value in values.items():
+            assert OmegaConf.select(config, key) == value, f"{file.name}: {key}"
+
+
+def test_an_experiment_chooses_its_groups_and_their_preset() -> None:
+    composed = compose("train", ["experiment=woodcut_unet"])
+    assert composed.choices["finetune"] == "unet"
+    assert composed.config.optimizer.lr == compose("train", ["finetune=unet"]).config.optimizer.lr
+
+
+def test_the_command_line_wins_over_everything() -> None:
+    config = compose("train", ["experiment=woodcut_unet", "training.max_train_steps=7"]).config
+    assert config.training.max_train_steps == 7
+
+
+def test_the_line_that_everybody_types_composes() -> None:
+    config = compose("train", ["finetune=unet", "dataset=flickr30k", "model=sd14"]).config
+    recipes = build_recipes(config)
+    assert config.optimizer.lr == 1e-5 and recipes.evaluation.guidance_scale == 7.5
+    with pytest.raises(Exception, match=r"dataset.data_dir=data/flickr30k: .*results\.csv"):
+        recipes.dataset.check()
+
+
+FAULTS = {
+    "finetune=unett": "finetune=unett: no such option; did you mean 'unet'?",
+    "fintune=unet": "fintune: no such key; did you mean 'finetune'?",
+    "metric=[fid,kiddo]": "metric=kiddo: no such option; did you mean 'kid'?",
+    "training.sed=1": "training.sed: no such key; did you mean 'training.seed'?",
+    "trainig.seed=1": "trainig.seed: no such key; did you mean 'training.seed'?",
+    "finetune.rnak=3": "finetune.rnak: no such key; did you mean 'finetune.rank'?",
+    "+foo=1": "foo: no such key; allowed: ",
+    "+training.foo=1": "training.foo: no such key",
+    "+finetune.foo=1": "finetune.foo: Lora has no option 'foo'",
+    "+optimizer.foo=1": "optimizer.foo: AdamW has no option 'foo'",
+    "foo": "foo: cannot be read; values are given as key=value",
+    "training.seed=abc": "training.seed=abc: Value 'abc' of type 'str'",
+    "training.train_batch_size=1e3": "training.train_batch_size=1e3: Value '1000.0'",
+    "training.train_batch_size=-3": "training.train_batch_size=-3: allowed is 1 or more",
+    "training.seed=": "training.seed=: Value '' of type 'str'",
+    "training.max_grad_norm=nan": "training.max_grad_norm=nan: allowed is null or above 0",
+    "training.max_train_steps=null": "exactly one is a number",
+    "training.ema_decay=1.5": "training.ema_decay=1.5: allowed is a number from 0 to 1",
+    "training.checkpoints_total_limit=1": "training.checkpoints_total_limit=1: allowed is 2",
+    "training.resolution=100": "training.resolution=100: allowed is null or a multiple of 8",
+    "training.early_stopping.monitor=loss": "allowed is train/loss or validation/loss",
+    "finetune.rank=abc": "finetune.rank: Value 'abc' of type 'str'",
+    "finetune.rank=0": "finetune.rank=0: allowed is 1 or more",
+    "objective.noise_offset=nan": "objective.noise_offset=nan: allowed is 0 or more",
+    "optimizer.lr=-2": "optimizer.lr=-2: allowed is a finite number above 0",
+    "optimizer.lr=nan": "optimizer.lr=nan: allowed is a finite number above 0",
+    "scheduler.name=cosin": "Invalid value 'cosin', expected one of",
+    "hardware.device=tpu": "Invalid value 'tpu', expected one of",
+    "hardware.num_processes=0": "hardware.num_processes=0: allowed is 1 or more",
+    "dataset.look=foo": "dataset.look=foo: allowed are plain",
+    "dataset=imagefolder": "dataset.data_dir: a value is missing",
+    "evaluation.primary=psnr": "evaluation.primary=psnr: not among the metrics",
+    "evaluation.smallest_effect.fid=-1": "evaluation.smallest_effect.fid=-1.0: allowed is 0",
+    "model._target_=os.system": "model._target_=os.system: not a part",
+    "model._target_=sdexp.ground.run.subprocess.run": "not a part",
+    "model._target_=sdexp.finetune.unet.WholeUNet": "not a part; allowed is a class of sdexp",
+    "model._target_=sdexp.model.base.AbstractModel": "not a part",
+    "optimizer._target_=torch.optim.sgd.torch.hub.load": "not an optimizer of torch.optim",
+    "optimizer._target_=torch.optim.AdamV": "did you mean 'Adam'?",
+    "hydra.run.dir=x": "hydra.run.dir=x: the hydra node cannot be overridden",
+    "+hydra.callbacks.x={_target_: os.system}": "the hydra node cannot be overridden",
+}
+
+
+@pytest.mark.parametrize("override", FAULTS)
+def test_a_fault_is_one_line_that_names_the_key(override: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        build_recipes(compose("train", [override]).config)
+    message = str(caught.value)
+    assert FAULTS[override] in message and "\n" not in message
+    assert caught.value.exit_code == 2
+
+
+def test_all_faults_of_the_sections_are_told_at_once() -> None:
+    wrong = ["finetune.rank=0", "objective.snr_gamma=-1", "optimizer.lr=-2", "evaluation.seed=-1"]
+    with pytest.raises(ConfigError) as caught:
+        build_recipes(compose("train", wrong).config)
+    lines = str(caught.value).splitlines()
+    assert [line.split("=")[0] for line in lines] == [
+        "finetune.rank", "objective.snr_gamma", "optimizer.lr", "evaluation.seed",
+    ]  # fmt: skip
+
+
+@pytest.fixture
+def experiment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], list[str]]:
+    """An experiment file of a person, in a copy of conf/."""
+    import shutil
+
+    import sdexp.doors
+
+    shutil.copytree(CONF, tmp_path / "conf")
+    monkeypatch.setattr(sdexp.doors, "CONF", tmp_path / "conf")
+
+    def write(text: str) -> list[str]:
+        (tmp_path / "conf" / "experiment" / "mine.yaml").write_text("# @package _global_\n" + text)
+        return ["experiment=mine"]
+
+    return write
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("training:\n  stepz: 10\n", "training.stepz: no such key"),
+        ("training:\n  seed: abc\n", "Value 'abc' of type 'str' could not be converted"),
+        ("trainin:\n  seed: 1\n", "trainin: no such key; did you mean 'training'?"),
+        ("finetune:\n  rnak: 3\n", "finetune.rnak: Lora has no option 'rnak'; did you mean 'rank'"),
+        ("finetune:\n  rank: -3\n", "finetune.rank=-3: allowed is 1 or more"),
+        ("defaults:\n  - override /finetune: unett\n", "finetune=unett: no such option"),
+        ("defaults:\n  - override /fintune: unet\n", "fintune"),
+        ("training:\n  seed: [1\n", "mine.yaml, line 4: no valid YAML"),
+    ],
+)
+def test_faults_inside_an_experiment_file(
+    experiment: Callable[[str], list[str]], text: str, message: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        build_recipes(compose("train", experiment(text)).config)
+    assert message in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_recipes_are_what_the_files_say(recipes: Callable[..., Recipes]) -> None:
+    made = recipes("finetune.rank=3", "optimizer=sgd", "optimizer.lr=0.5")
+    assert made.finetune.rank == 3  # type: ignore[attr-defined]
+    assert made.optimizer.name == "SGD" and made.optimizer.lr == 0.5
+    assert sorted(made.metrics) == ["clip_score", "fid", "kid", "lpips_gt"]
+    assert {metric.backbone for metric in made.metrics.values()} == {"pocket-clip"}

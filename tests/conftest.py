@@ -1,0 +1,67 @@
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+import pytest
+
+from sdexp.doors import compose
+from sdexp.engine.recipes import Recipes, build_recipes
+from sdexp.ground.build import Config, write_config
+from sdexp.ground.run import RunFolder
+from sdexp.ground.store import Store
+
+SHARED = Path(__file__).parents[2] / "shared" / "data"
+# Small enough for a test, large enough to pass through every stage.
+FAST = [
+    "debug=fast",
+    "tracker=none",
+    "dataset.num_train=40",
+    "dataset.num_val=8",
+    "dataset.num_test=12",
+]
+
+
+@pytest.fixture(autouse=True)
+def own_store(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reads or fills the store of the person who runs the tests."""
+    monkeypatch.setenv("SDEXP_STORE", str(tmp_path_factory.mktemp("store")))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store")
+
+
+@pytest.fixture
+def config() -> Callable[..., Config]:
+    """Compose `train.yaml` with overrides."""
+    return lambda *overrides: compose("train", list(overrides)).config
+
+
+@pytest.fixture
+def recipes(config: Callable[..., Config]) -> Callable[..., Recipes]:
+    """Recipes of a small run."""
+    return lambda *overrides: build_recipes(config(*FAST, *overrides))
+
+
+@pytest.fixture
+def new_run(tmp_path: Path, config: Callable[..., Config]) -> Callable[..., RunFolder]:
+    """A run folder with its frozen configuration, as a door leaves it to a worker."""
+
+    def make(name: str, *overrides: str) -> RunFolder:
+        run = RunFolder(tmp_path / name)
+        run.path.mkdir()
+        write_config(run.config, config(*FAST, *overrides))
+        run.update_record(status="running", exit_code=None, reason=None)
+        return run
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Iterator[Path]:
+    if not SHARED.is_dir():
+        pytest.skip("the folder of real pictures is not beside this checkout")
+    yield SHARED

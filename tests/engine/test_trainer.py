@@ -1,0 +1,284 @@
+"""The training loop, run for real on the embedded model with a handful of steps."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from sdexp import worker
+from sdexp.engine.trainer import Trainer
+from sdexp.ground.build import plain, read_config
+from sdexp.ground.run import RunFolder
+from sdexp.ground.store import Store
+from sdexp.ground.types import DivergedError
+from sdexp.tracker.jsonl import read
+
+
+def trainer(run: RunFolder, recipes: Any, store: Store, *overrides: str) -> Trainer:
+    run.path.mkdir(exist_ok=True)
+    return Trainer(run, recipes(*overrides), store, plain(read_config(run.config)))
+
+
+@pytest.fixture
+def train(new_run: Any, recipes: Any, store: Store) -> Any:
+    """Train in this process; returns the run folder."""
+
+    def work(name: str, *overrides: str) -> RunFolder:
+        run = new_run(name, *overrides)
+        trainer(run, recipes, store, *overrides).train()
+        return run
+
+    return work
+
+
+def digest(folder: Path) -> dict[str, str]:
+    return {
+        str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in sorted(folder.rglob("*"))
+        if file.is_file()
+    }
+
+
+def losses(run: RunFolder, split: str = "train", name: str = "loss") -> dict[int, float]:
+    rows = [row for row in read(run.log) if row["split"] == split and row["name"] == name]
+    assert len({row["step"] for row in rows}) == len(rows), "a step is logged twice"
+    return {row["step"]: row["value"] for row in rows}
+
+
+def test_the_same_run_twice_gives_the_same_bytes(train: Any) -> None:
+    a, b = train("a"), train("b")
+    assert digest(a.weights) == digest(b.weights)
+    assert digest(a.validation) == digest(b.validation)
+    assert losses(a) == losses(b) and sorted(losses(a)) == [1, 2, 3, 4]
+
+
+def test_looking_caching_and_workers_change_nothing(train: Any) -> None:
+    base = digest(train("base").weights)
+    for name, *overrides in (
+        ("no_look", "training.validation_steps=null", "training.validation_images_steps=null"),
+        ("no_store", "training.cache_latents=false"),
+        ("workers", "hardware.dataloader_num_workers=2"),
+        ("no_checkpoints", "training.checkpointing_steps=null"),
+    ):
+        assert digest(train(name, *overrides).weights) == base, name
+
+
+def test_another_seed_changes_the_weights(train: Any) -> None:
+    assert digest(train("a").weights) != digest(train("b", "training.seed=1").weights)
+
+
+@pytest.mark.parametrize("strategy", ["unet", "lora"])
+def test_accumulation_equals_one_large_batch(train: Any, strategy: str) -> None:
+    """40 samples in steps of 12: the fourth group of an epoch is short."""
+    common = (f"finetune={strategy}", "optimizer=sgd", "optimizer.lr=0.1", "training.use_ema=true")
+    whole = train("whole", *common, "training.train_batch_size=12")
+    parts = train(
+        "parts", *common, "training.train_batch_size=5", "training.gradient_accumulation_steps=3",
+        "dataset.num_train=40",
+    )  # fmt: skip
+    split = train(
+        "split", *common, "training.train_batch_size=4", "training.gradient_accumulation_steps=3"
+    )
+    assert losses(split) == pytest.approx(losses(whole), rel=1e-5)
+    assert losses(parts) != pytest.approx(losses(whole), rel=1e-5)
+    a, b = (load_file(next(r.weights.rglob("*.safetensors"))) for r in (whole, split))
+    for key in a:
+        torch.testing.assert_close(a[key], b[key], rtol=1e-4, atol=1e-5)
+
+
+def test_gradients_are_clipped_once_per_update(train: Any) -> None:
+    """Plain SGD moves by lr x min(norm, limit) over all parameters together."""
+    run = train(
+        "clip", "finetune=unet", "optimizer=sgd", "optimizer.lr=1.0", "optimizer.momentum=0",
+        "scheduler=constant", "training.max_train_steps=1", "training.max_grad_norm=0.01",
+        "training.gradient_accumulation_steps=2",
+    )  # fmt: skip
+    norms = losses(run, name="grad_norm")
+    assert norms[1] > 0.01
+    after = load_file(run.weights / "unet" / "diffusion_pytorch_model.safetensors")
+    from sdexp.model.stable_diffusion import StableDiffusion
+
+    before = StableDiffusion("pocket-sd", None).load("cpu", "float32").modules()["unet"]
+    moved = sum(float((after[k] - t).square().sum()) for k, t in before.state_dict().items())
+    assert moved**0.5 == pytest.approx(0.01, rel=1e-3)
+
+
+def test_learning_rates_follow_the_schedule(train: Any) -> None:
+    run = train(
+        "rates", "scheduler=linear", "scheduler.warmup_fraction=0", "scheduler.warmup_steps=2",
+        "optimizer.lr=0.004", "training.gradient_accumulation_steps=3",
+    )  # fmt: skip
+    expected = {1: 0.0, 2: 0.002, 3: 0.004, 4: 0.002}
+    assert losses(run, name="learning_rate") == pytest.approx(expected)
+
+
+def test_validation_loss_is_on_fixed_noise(train: Any) -> None:
+    run = train("val", "optimizer.lr=1e-12")
+    values = losses(run, "validation")
+    assert sorted(values) == [0, 2, 4]
+    assert values[4] == pytest.approx(values[0], rel=1e-4)
+
+
+def test_validation_pictures_start_with_step_0(train: Any) -> None:
+    run = train("pictures")
+    assert sorted(path.name for path in run.validation.iterdir() if path.is_dir()) == [
+        "000000",
+        "000004",
+    ]
+    assert len(json.loads((run.validation / "prompts.json").read_text())) == 2
+
+
+def test_epochs_as_duration(train: Any) -> None:
+    run = train("epochs", "training.max_train_steps=null", "training.num_train_epochs=1")
+    assert max(losses(run)) == 10
+
+
+@pytest.mark.parametrize("strategy", ["lora", "text_encoder"])
+def test_weights_hold_the_moving_average(train: Any, strategy: str) -> None:
+    options = (f"finetune={strategy}", "training.use_ema=true", "training.max_train_steps=3")
+    run = train("ema", *options, "training.checkpointing_steps=1")
+    checkpoint = run.checkpoints / "000003"
+    raw, average = (load_file(checkpoint / f"{n}.safetensors") for n in ("trained", "ema"))
+    assert any(not torch.equal(raw[k], average[k]) for k in raw)
+    saved = sorted(float(t.double().sum()) for t in tensors_of(run))
+    assert saved == pytest.approx(sorted(float(t.double().sum()) for t in average.values()))
+
+
+def tensors_of(run: RunFolder) -> list[torch.Tensor]:
+    return list(load_file(next(run.weights.rglob("*.safetensors"))).values())
+
+
+def test_early_stopping_restores_the_best_weights(train: Any) -> None:
+    """A learning rate that ruins the model: the first check is the best."""
+    run = train(
+        "stop", "finetune=text_encoder", "optimizer.lr=0.05", "training.max_train_steps=20",
+        "training.validation_steps=1", "training.early_stopping.patience=2", "scheduler=constant",
+        "training.checkpointing_steps=1", "training.checkpoints_total_limit=30",
+    )  # fmt: skip
+    values = losses(run, "validation")
+    best = min(range(1, max(values) + 1), key=lambda step: values[step])
+    assert max(values) < 20 and max(values) == best + 2
+    expected = load_file(run.checkpoints / f"{best:06d}" / "trained.safetensors")
+    saved = load_file(run.weights / "text_encoder" / "model.safetensors")
+    for key, tensor in expected.items():
+        assert torch.equal(saved[f"text_model.{key.removeprefix('text_encoder.')}"], tensor)
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [("training.use_ema=true",), ("finetune=unet", "training.gradient_accumulation_steps=3")],
+)
+def test_resumed_equals_uninterrupted(
+    train: Any, new_run: Any, recipes: Any, store: Store, overrides: tuple[str, ...]
+) -> None:
+    overrides = (*overrides, "training.max_train_steps=5", "training.checkpointing_steps=2")
+    whole = train("whole", *overrides)
+    run = new_run("cut", *overrides)
+    first = trainer(run, recipes, store, *overrides)
+    update = first._update
+
+    def stop_in_the_fourth(batches: Any) -> str:
+        if first.state.step == 3:
+            raise KeyboardInterrupt
+        return update(batches)
+
+    first._update = stop_in_the_fourth  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        first.train()
+    assert max(losses(run)) == 3
+    trainer(run, recipes, store, *overrides).train()
+    assert digest(run.weights) == digest(whole.weights)
+    assert losses(run) == losses(whole)
+    assert digest(run.checkpoints / "000005") == digest(whole.checkpoints / "000005")
+
+
+@pytest.mark.slow
+def test_killed_and_started_again_equals_uninterrupted(train: Any, new_run: Any) -> None:
+    overrides = ("training.max_train_steps=40", "training.checkpointing_steps=5")
+    whole = train("whole", *overrides)
+    run = new_run("killed", *overrides)
+    command = [sys.executable, "-m", "sdexp.worker", str(run.path), "train"]
+    with subprocess.Popen(command) as child:
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline and not (run.checkpoints / "000010").exists():
+            time.sleep(0.02)
+        os.kill(child.pid, signal.SIGKILL)
+    assert not run.weights.exists()
+    assert subprocess.run(command).returncode == 0
+    assert digest(run.weights) == digest(whole.weights)
+    assert losses(run) == losses(whole) and sorted(losses(run)) == list(range(1, 41))
+    assert digest(run.validation) == digest(whole.validation)
+
+
+def test_a_loss_that_is_no_number_stops_before_the_update(
+    new_run: Any, recipes: Any, store: Store
+) -> None:
+    run = new_run("nan")
+    broken = trainer(run, recipes, store)
+    loss_of, calls = broken.loss_of, []
+
+    def third_is_nan(items: Any, purpose: str = "train") -> torch.Tensor:
+        losses = loss_of(items, purpose)
+        if purpose == "train":
+            calls.append(1)
+        return losses * float("nan") if len(calls) == 3 and purpose == "train" else losses
+
+    broken.loss_of = third_is_nan  # type: ignore[assignment]
+    seen: list[dict[str, torch.Tensor]] = []
+    apply = broken._apply_gradients
+
+    def remember(loss: float) -> float:
+        seen.append({k: p.detach().clone() for k, p in broken.state.trained.items()})
+        return apply(loss)
+
+    broken._apply_gradients = remember  # type: ignore[method-assign]
+    with pytest.raises(DivergedError, match="step 3: loss nan") as caught:
+        broken.train()
+    assert caught.value.exit_code == 76
+    for key, parameter in broken.state.trained.items():
+        assert torch.equal(parameter, seen[-1][key])
+    assert max(losses(run)) == 2 and not run.weights.exists()
+
+
+def test_bf16_trains_and_keeps_float32_weights(train: Any) -> None:
+    run = train("bf16", "hardware.mixed_precision=bf16", "hardware.channels_last=true")
+    assert {t.dtype for t in tensors_of(run)} == {torch.float32}
+    assert all(0 < value < 10 for value in losses(run).values())
+
+
+@pytest.mark.parametrize("strategy", ["unet", "text_encoder"])
+def test_gradient_checkpointing_changes_no_number(train: Any, strategy: str) -> None:
+    plain = train("plain", f"finetune={strategy}")
+    saving = train("saving", f"finetune={strategy}", "hardware.gradient_checkpointing=true")
+    assert losses(saving) == pytest.approx(losses(plain), rel=1e-6)
+
+
+def test_moments_come_from_the_store_the_second_time(
+    new_run: Any, recipes: Any, store: Store
+) -> None:
+    for name, hits in (("first", 0), ("second", None)):
+        run = new_run(name)
+        one = trainer(run, recipes, store)
+        one.train()
+        expected = hits if hits is not None else 4 * 4 + 3 * 4
+        # The first run meets its own validation pictures again, nothing else.
+        assert one.loss_of.moments.hits == (2 * 4 if hits == 0 else expected)
+
+
+def test_the_worker_records_what_it_did(new_run: Any) -> None:
+    run = new_run("record")
+    facts = worker._train(run)["training"]
+    record = run.read_record()
+    assert facts["steps"] == 4 and facts["trainable_parameters"] < facts["total_parameters"]
+    assert facts["images_per_second"] > 0 and facts["peak_memory_gb"] > 0.1
+    assert record["data"]["train"]["pictures"] == 40
+    assert len(record["base_weights"]["unet"]) == 64

@@ -1,0 +1,200 @@
+"""What holds for every strategy: only it trains, and what it saves is what loads."""
+
+import hashlib
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from sdexp.finetune.base import AbstractFinetune
+from sdexp.finetune.lora import Lora
+from sdexp.finetune.text_encoder import TextEncoder
+from sdexp.finetune.unet import WholeUNet
+from sdexp.ground.assets import ASSETS
+from sdexp.ground.types import Applied, DataError, LoadedModel, Sampling
+from sdexp.model.stable_diffusion import StableDiffusion
+
+TARGETS = ["to_q", "to_k", "to_v", "to_out.0", "q_proj", "v_proj"]
+STRATEGIES: dict[str, AbstractFinetune] = {
+    "unet": WholeUNet(),
+    "text_encoder": TextEncoder(),
+    "lora_unet": Lora(4, 16.0, 0.0, ["unet"], TARGETS),
+    "lora_both": Lora(2, 2.0, 0.0, ["unet", "text_encoder"], TARGETS),
+    "lora_text": Lora(2, 3.0, 0.0, ["text_encoder"], TARGETS),
+}
+SAMPLING = Sampling("ddim", 3, 3.0, "", 64)
+NOISE = torch.randn(1, 8, 8, 8, generator=torch.Generator().manual_seed(1))
+
+
+def original() -> LoadedModel:
+    return StableDiffusion("pocket-sd", None).load("cpu", "float32")
+
+
+def picture(model: LoadedModel) -> np.ndarray:
+    return model.generate(["a big red heart"], NOISE, SAMPLING)
+
+
+def step(model: LoadedModel, trained: dict[str, torch.nn.Parameter]) -> None:
+    """Two updates by hand, strong enough to be seen; LoRA's first moves B only."""
+    optimizer = torch.optim.SGD(trained.values(), lr=2.0)
+    for _ in range(2):
+        states = model.encode_prompts(["a big red heart"])
+        model.predict(NOISE, torch.tensor([500]), states).square().mean().backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+
+@pytest.fixture(scope="module", params=STRATEGIES)
+def case(request, tmp_path_factory):  # type: ignore[no-untyped-def]
+    """A strategy, its changed model, and the folder of its saved weights."""
+    finetune = STRATEGIES[request.param]
+    folder = tmp_path_factory.mktemp(request.param)
+    model = original()
+    before = {
+        n: {k: t.clone() for k, t in m.state_dict().items()} for n, m in model.modules().items()
+    }
+    torch.manual_seed(0)
+    trained = finetune.attach(model)
+    start = picture(model)
+    step(model, trained)
+    finetune.save(model, folder)
+    return request.param, finetune, model, trained, before, start, folder
+
+
+def test_all_else_is_frozen_bit_for_bit(case) -> None:  # type: ignore[no-untyped-def]
+    _, _, model, trained, before, _, _ = case
+    pointers = {parameter.data_ptr() for parameter in trained.values()}
+    compared = 0
+    for name, module in model.modules().items():
+        for key, parameter in module.named_parameters():
+            assert parameter.requires_grad == (parameter.data_ptr() in pointers)
+            plain = key.replace(".base_layer", "")
+            if parameter.data_ptr() not in pointers:
+                assert torch.equal(parameter, before[name][plain])
+                compared += 1
+    assert compared > 100
+
+
+def test_the_attached_model_starts_as_the_original(case) -> None:  # type: ignore[no-untyped-def]
+    _, _, _, _, _, start, _ = case
+    assert (start == picture(original())).all()
+
+
+def test_saving_twice_gives_the_same_bytes(case, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    _, finetune, model, _, _, _, folder = case
+    finetune.save(model, tmp_path)
+    assert digests(tmp_path) == digests(folder)
+
+
+def digests(folder: Path) -> dict[str, str]:
+    return {
+        str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in sorted(folder.rglob("*"))
+        if file.is_file()
+    }
+
+
+def test_restoring_gives_the_trained_picture_and_a_proof(case) -> None:  # type: ignore[no-untyped-def]
+    _, finetune, model, _, _, start, folder = case
+    fresh = original()
+    applied = finetune.restore(fresh, folder)
+    applied.check("weights")
+    assert applied.applied == len(load_file(next(folder.rglob("*.safetensors"))))
+    assert applied.changed > 0
+    assert (picture(fresh) == picture(model)).all()
+    assert (picture(fresh) != start).any()
+
+
+PLAIN = """
+import sys, numpy as np, torch
+from diffusers import StableDiffusionPipeline, UNet2DConditionModel
+from transformers import CLIPTextModel
+name, base, folder, out = sys.argv[1:]
+parts = {}
+if name == "unet":
+    parts["unet"] = UNet2DConditionModel.from_pretrained(folder + "/unet")
+if name == "text_encoder":
+    parts["text_encoder"] = CLIPTextModel.from_pretrained(folder + "/text_encoder")
+pipe = StableDiffusionPipeline.from_pretrained(base, safety_checker=None, **parts)
+if name.startswith("lora"):
+    pipe.load_lora_weights(folder)
+noise = torch.randn(1, 8, 8, 8, generator=torch.Generator().manual_seed(1))
+made = pipe("a big red heart", latents=noise, num_inference_steps=3, guidance_scale=3.0,
+            output_type="np").images
+assert not [m for m in sys.modules if m.split(".")[0] == "sdexp"]
+np.save(out, (made * 255).round().astype(np.uint8))
+"""
+
+
+@pytest.mark.slow
+def test_plain_diffusers_makes_the_same_picture_in_a_clean_process(case, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    name, _, model, _, _, _, folder = case
+    command = [sys.executable, "-c", PLAIN, name, str(ASSETS / "pocket-sd"), str(folder)]
+    answer = subprocess.run([*command, str(tmp_path / "out.npy")], capture_output=True, text=True)
+    assert answer.returncode == 0, answer.stderr
+    assert (np.load(tmp_path / "out.npy") == picture(model)).all()
+
+
+def test_foreign_missing_and_empty_weights_are_told(case, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    name, finetune, _, _, _, _, folder = case
+    with pytest.raises(DataError, match="missing"):
+        finetune.restore(original(), tmp_path / "absent")
+    file = next(folder.rglob("*.safetensors"))
+    target = tmp_path / file.relative_to(folder)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    save_file({}, target)
+    with pytest.raises(DataError, match=r"missing|no tensor was applied"):
+        finetune.restore(original(), tmp_path).check("weights")
+    target.write_bytes(b"\r\n")
+    with pytest.raises(DataError, match="damaged"):
+        finetune.restore(original(), tmp_path)
+
+
+@pytest.mark.parametrize("name", ["unet", "text_encoder"])
+def test_one_deleted_or_renamed_tensor_is_an_error(name: str, tmp_path: Path) -> None:
+    finetune, model = STRATEGIES[name], original()
+    finetune.attach(model)
+    finetune.save(model, tmp_path)
+    file = next(tmp_path.rglob("*.safetensors"))
+    tensors = load_file(file)
+    key = sorted(tensors)[3]
+    value = tensors.pop(key)
+    save_file(tensors, file, metadata={"format": "pt"})
+    applied = finetune.restore(original(), tmp_path)
+    assert len(applied.missing) == 1
+    save_file(tensors | {f"{key}x": value}, file, metadata={"format": "pt"})
+    with pytest.raises(DataError, match="1 tensors missing and 1 unexpected"):
+        finetune.restore(original(), tmp_path).check("weights")
+
+
+def test_unchanged_weights_are_an_error(tmp_path: Path) -> None:
+    for name, finetune in STRATEGIES.items():
+        model = original()
+        finetune.attach(model)
+        finetune.save(model, tmp_path / name)
+        with pytest.raises(DataError, match="training changed nothing"):
+            finetune.restore(original(), tmp_path / name).check("weights")
+
+
+def test_applied_says_what_is_wrong() -> None:
+    Applied(3, 1).check("x")
+    with pytest.raises(DataError, match="1 tensors missing"):
+        Applied(3, 1, missing=("a",)).check("x")
+    with pytest.raises(DataError, match="no tensor was applied"):
+        Applied(0, 0).check("x")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"rank": 0}, {"lora_alpha": float("nan")}, {"lora_dropout": 1.0}, {"components": []},
+     {"components": ["vae"]}, {"target_modules": []}],
+)  # fmt: skip
+def test_lora_values_out_of_range_are_refused_by_name(wrong) -> None:  # type: ignore[no-untyped-def]
+    values = {"rank": 4, "lora_alpha": 4.0, "lora_dropout": 0.0, "components": ["unet"]}
+    values |= {"target_modules": ["to_q"]}
+    with pytest.raises(ValueError, match=f"finetune.{next(iter(wrong))}="):
+        Lora(**(values | wrong))

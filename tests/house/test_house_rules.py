@@ -1,0 +1,129 @@
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import house_rules
+import pytest
+
+CHECKOUT = Path(__file__).parents[2]
+PACKAGE = CHECKOUT / house_rules.PACKAGE
+
+Rule = Callable[[Path], list[str]]
+
+SHORT = "def f():\n    pass\n"
+LONG = "def g():\n" + "    pass\n" * 35
+
+# Rule, file, text: each must turn its rule red.
+BAD = [
+    (house_rules.imports_point_down, "model/a.py", "from sdexp.engine.trainer import Trainer"),
+    (house_rules.imports_point_down, "model/a.py", "import sdexp.finetune.lora"),
+    (house_rules.imports_point_down, "model/a.py", "from sdexp import metric"),
+    (house_rules.imports_point_down, "model/a.py", "from ..metric import base"),
+    (house_rules.imports_point_down, "model/a.py", "def f():\n    import sdexp.train"),
+    (house_rules.imports_point_down, "metric/a.py", "from sdexp.report.page import x"),
+    (house_rules.imports_point_down, "engine/a.py", "from sdexp.train import main"),
+    (house_rules.imports_point_down, "engine/a.py", "from sdexp.report import page"),
+    (house_rules.imports_point_down, "ground/a.py", "from sdexp.model.base import AbstractModel"),
+    (house_rules.imports_point_down, "ground/a.py", "from sdexp.stats import paired"),
+    (house_rules.imports_point_down, "stats/a.py", "from sdexp.ground.types import Sample"),
+    (house_rules.imports_point_down, "report/page.py", "from sdexp.engine import trainer"),
+    (house_rules.imports_point_down, "report/page.py", "from sdexp.report.door import main"),
+    (house_rules.hydra_stays_upstairs, "engine/a.py", "from omegaconf import OmegaConf"),
+    (house_rules.hydra_stays_upstairs, "ground/run.py", "def f():\n    import hydra.utils"),
+    (house_rules.nothing_refused, "a.py", "import pickle"),
+    (house_rules.nothing_refused, "a.py", "from dill import loads"),
+    (house_rules.nothing_refused, "a.py", "torch.load(f)"),
+    (house_rules.nothing_refused, "a.py", "torch.load(f, weights_only=False)"),
+    (house_rules.nothing_refused, "a.py", "from torch import load"),
+    (house_rules.nothing_refused, "a.py", "np.load(f, allow_pickle=True)"),
+    (house_rules.nothing_refused, "a.py", "f(trust_remote_code=True)"),
+    (house_rules.nothing_refused, "a.py", "f(**{'trust_remote_code': True})"),
+    (house_rules.nothing_refused, "a.py", "eval('1')"),
+    (house_rules.nothing_refused, "a.py", "exec('1')"),
+    (house_rules.nothing_refused, "a.py", "subprocess.run('x', shell=True)"),
+    (house_rules.nothing_refused, "a.py", "try:\n    f()\nexcept Exception:\n    pass"),
+    (house_rules.nothing_refused, "a.py", "try:\n    f()\nexcept (OSError, Exception):\n    pass"),
+    (house_rules.nothing_refused, "a.py", "try:\n    f()\nexcept:\n    pass"),
+    (house_rules.nothing_refused, "a.py", "hydra.utils.instantiate(cfg)"),
+    (house_rules.nothing_refused, "a.py", "from hydra.utils import instantiate"),
+    (house_rules.packages_are_empty, "model/__init__.py", "from x import y"),
+    (house_rules.files_are_short, "a.py", "x = 1\n" * 301),
+    (house_rules.functions_are_short, "a.py", SHORT * 8 + LONG),
+]
+
+GOOD = {
+    "train.py": "import hydra\nfrom sdexp.engine import trainer\nfrom sdexp.report import page\n",
+    "report/door.py": "import omegaconf\nfrom sdexp.report.page import x\n",
+    "report/page.py": "from sdexp.ground.run import RunFolder\n",
+    "ground/config.py": "from omegaconf import MISSING\n",
+    "engine/trainer.py": "from sdexp.model.base import AbstractModel\nmodel.eval()\n",
+    "model/__init__.py": "",
+    "model/base.py": "torch.load(f, weights_only=True)\ntry:\n    f()\nexcept OSError:\n    pass\n",
+    "metric/fid.py": "from sdexp.stats import distribution\n" + SHORT * 9 + LONG,
+    "stats/distribution.py": "import numpy\n",
+}
+
+
+def plant(root: Path, files: dict[str, str]) -> Path:
+    for name, text in files.items():
+        file = root / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    return root
+
+
+@pytest.mark.parametrize("rule", house_rules.RULES, ids=lambda rule: rule.__name__)
+def test_the_package_keeps_the_rule(rule: Rule) -> None:
+    assert rule(PACKAGE) == []
+
+
+def test_the_scripts_refuse_the_same() -> None:
+    assert house_rules.nothing_refused(CHECKOUT / "scripts") == []
+
+
+@pytest.mark.parametrize(("rule", "name", "text"), BAD)
+def test_a_bad_file_turns_its_rule_red(tmp_path: Path, rule: Rule, name: str, text: str) -> None:
+    files = {**GOOD, **{f"{room}/__init__.py": "" for room in (*house_rules.PARTS, "engine")}}
+    (fault, *_) = rule(plant(tmp_path, {**files, name: text}))
+    assert fault.startswith(name)
+
+
+@pytest.mark.parametrize("rule", house_rules.RULES, ids=lambda rule: rule.__name__)
+def test_a_good_house_keeps_every_rule(tmp_path: Path, rule: Rule) -> None:
+    assert rule(plant(tmp_path, GOOD)) == []
+
+
+# All but Hydra: the wheel must show its configuration where nothing else is installed.
+HEAVY = (
+    "torch",
+    "diffusers",
+    "transformers",
+    "numpy",
+    "PIL",
+    "jinja2",
+    "matplotlib",
+    "pyarrow",
+    "safetensors",
+)
+
+
+def heavy_imports(module: str, folder: Path) -> list[str]:
+    """Which of the heavy libraries `import module` loads, in a process of its own."""
+    code = f"import sys, {module}; print(*(name for name in {HEAVY} if name in sys.modules))"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+@pytest.mark.parametrize("door", ["train", "evaluate", "generate", "report.door"])
+def test_a_door_opens_without_heavy_libraries(door: str) -> None:
+    if not (PACKAGE / f"{door.replace('.', '/')}.py").exists():
+        pytest.skip("there is no such door")
+    assert heavy_imports(f"{house_rules.PACKAGE}.{door}", CHECKOUT) == []
+
+
+def test_a_heavy_door_is_noticed(tmp_path: Path) -> None:
+    plant(tmp_path, {"heavy_door.py": "import numpy\n"})
+    assert heavy_imports("heavy_door", tmp_path) == ["numpy"]

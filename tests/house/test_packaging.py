@@ -1,0 +1,34 @@
+import tomllib
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+CHECKOUT = Path(__file__).parents[2]
+PROJECT: dict[str, Any] = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())
+NOT_IN_THE_LOCK = {"sdexp"}
+
+
+def test_every_package_is_in_the_wheel() -> None:
+    folders = {file.parent for file in (CHECKOUT / "sdexp").rglob("__init__.py")}
+    names = {".".join(folder.relative_to(CHECKOUT).parts) for folder in folders}
+    assert set(PROJECT["tool"]["setuptools"]["packages"]) == names | {"sdexp.conf"}
+
+
+@pytest.mark.parametrize("target", PROJECT["project"]["scripts"].values())
+def test_every_console_script_is_there(target: str) -> None:
+    module, _, function = target.partition(":")
+    if not (CHECKOUT / f"{module.replace('.', '/')}.py").exists():
+        pytest.skip("there is no such door")
+    assert callable(getattr(import_module(module), function))
+
+
+def test_the_lock_pins_every_direct_dependency() -> None:
+    lines = (CHECKOUT / "constraints.txt").read_text().splitlines()
+    pins = dict(line.split("==") for line in lines if not line.startswith("#"))
+    locked = {name.lower().replace("_", "-") for name in pins}
+    wanted = PROJECT["project"]["dependencies"] + PROJECT["project"]["optional-dependencies"]["dev"]
+    names = {requirement.partition(">=")[0] for requirement in wanted}
+    assert names - locked == set()
+    assert not locked & NOT_IN_THE_LOCK

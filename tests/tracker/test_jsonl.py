@@ -1,0 +1,71 @@
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from sdexp.ground.types import DataError, DiskError
+from sdexp.tracker.jsonl import JsonlLog, cut_after, read
+
+
+def record(step: int, value: float = 0.5) -> dict[str, object]:
+    return {"step": step, "epoch": step / 10, "split": "train", "name": "loss", "value": value}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "log.jsonl"
+
+
+def test_write_appends_whole_lines_with_the_time(path: Path) -> None:
+    JsonlLog(path).write([record(1)])
+    JsonlLog(path).write([record(2), record(3, 1e-9)])
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [line["step"] for line in lines] == [1, 2, 3]
+    assert list(lines[0]) == ["step", "epoch", "split", "name", "value", "time"]
+    assert abs(lines[0]["time"] - time.time()) < 60
+    assert lines[2]["value"] == 1e-9
+    assert read(path) == lines
+
+
+def test_read_of_no_log_is_empty(path: Path) -> None:
+    assert read(path) == []
+
+
+def test_read_skips_a_torn_last_line(path: Path) -> None:
+    JsonlLog(path).write([record(1), record(2)])
+    path.write_bytes(path.read_bytes()[:-7])
+    assert [line["step"] for line in read(path)] == [1]
+
+
+def test_cut_after_drops_later_steps_and_a_torn_line(path: Path) -> None:
+    JsonlLog(path).write([record(step) for step in range(1, 6)])
+    before = path.read_text().splitlines(keepends=True)
+    path.write_bytes(path.read_bytes() + b'{"step": 3, "na\xc3')
+    cut_after(path, 3)
+    assert path.read_text() == "".join(before[:3])
+    JsonlLog(path).write([record(4), record(5)])
+    assert [line["step"] for line in read(path)] == [1, 2, 3, 4, 5]
+
+
+def test_cut_after_leaves_nothing_beside_the_log(path: Path) -> None:
+    cut_after(path, 3)
+    assert list(path.parent.iterdir()) == []
+    JsonlLog(path).write([record(1)])
+    cut_after(path, 0)
+    assert [file.name for file in path.parent.iterdir()] == ["log.jsonl"]
+    assert path.read_bytes() == b""
+
+
+def test_a_damaged_line_in_the_middle_is_told(path: Path) -> None:
+    path.write_bytes(b'{"step": 1}\nrubbish\n{"step": 2}\n')
+    with pytest.raises(DataError, match="line 2"):
+        read(path)
+    with pytest.raises(DataError, match="line 2"):
+        cut_after(path, 1)
+
+
+def test_a_log_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DiskError, match="cannot be written"):
+        JsonlLog(tmp_path / "file" / "log.jsonl").write([record(1)])
