@@ -26,8 +26,7 @@ def _evaluate(argv: list[str]) -> int:
     run = existing_run(_run_argument(argv))
     config = _evaluation_config(run, compose("evaluate", argv), argv)
     recipes = build_recipes(config)
-    recipes.model.check()
-    recipes.dataset.check()
+    recipes.check_files()
     if not run.weights.is_dir():
         raise ConfigError(f"run={run.path}: has no weights; finish its training first")
     with run.lock():

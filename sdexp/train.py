@@ -33,8 +33,7 @@ def _train(argv: list[str]) -> int:
     from sdexp.report.page import write_report
 
     recipes = build_recipes(composed.config)
-    recipes.model.check()
-    recipes.dataset.check()
+    recipes.check_files()
     run, is_new = _run_folder(composed)
     with run.lock():
         print(f"run folder: {run.path}", flush=True)

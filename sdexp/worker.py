@@ -14,7 +14,8 @@ import torch
 from sdexp.engine.evaluation import evaluate
 from sdexp.engine.generation import generate
 from sdexp.engine.recipes import build_recipes
-from sdexp.engine.trainer import Trainer, opened_data
+from sdexp.engine.recorder import opened_data
+from sdexp.engine.trainer import Trainer
 from sdexp.ground.build import plain, read_config
 from sdexp.ground.run import RunFolder
 from sdexp.ground.store import Store, default_root
@@ -78,8 +79,11 @@ def _train(run: RunFolder) -> dict[str, Any]:
 def _evaluate(run: RunFolder) -> dict[str, Any]:
     file = run.evaluation_config if run.evaluation_config.is_file() else run.config
     config = read_config(file)
-    facts = evaluate(run, build_recipes(config), Store(default_root()), plain(config))
-    return {"evaluation": facts | {"peak_memory_gb": _peak_memory_gb()}}
+    recipes = build_recipes(config)
+    facts = evaluate(run, recipes, Store(default_root()), plain(config))
+    split = recipes.evaluation.split
+    data = run.read_record()["data"] | {split: opened_data(recipes.dataset.open(split))}
+    return {"data": data, "evaluation": facts | {"peak_memory_gb": _peak_memory_gb()}}
 
 
 def _generate(run: RunFolder) -> dict[str, Any]:

@@ -22,7 +22,6 @@ from sdexp.engine.sampler import (
     sampling_of,
 )
 from sdexp.engine.scorer import Pictures, Score, Scorer, per_image_rows
-from sdexp.ground.assets import check_weights
 from sdexp.ground.config import Control
 from sdexp.ground.run import MODELS, RunFolder, disk_faults, write_text
 from sdexp.ground.store import Store
@@ -36,7 +35,6 @@ def evaluate(
 ) -> dict[str, Any]:
     """Make and score the pictures of both models; returns what run.json tells about it."""
     began = time.monotonic()
-    check_weights("evaluation.scorer", recipes.evaluation.scorer, "config.json")
     device = str(make_accelerator(recipes.hardware).device)
     pictures, applied = _make_pictures(run, recipes, store, device)
     scorer = Scorer(recipes.evaluation, device)

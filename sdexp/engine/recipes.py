@@ -6,9 +6,10 @@ from typing import Any
 
 from sdexp.dataset.base import AbstractDataset
 from sdexp.finetune.base import AbstractFinetune
+from sdexp.ground.assets import check_weights
 from sdexp.ground.build import Config, Faults, OptimizerRecipe, build, optimizer_recipe, typed
 from sdexp.ground.config import EvaluationConfig, HardwareConfig, SchedulerConfig, TrainingConfig
-from sdexp.ground.types import ConfigError
+from sdexp.ground.types import ConfigError, DataError
 from sdexp.metric.base import AbstractMetric
 from sdexp.model.base import AbstractModel
 from sdexp.objective.base import AbstractObjective
@@ -46,6 +47,23 @@ class Recipes:
         ]
         if lines:
             raise ConfigError("\n".join(lines))
+
+    def check_files(self) -> None:
+        """Raise `DataError` with a line for each file that is missing on this machine."""
+        checks = [self.model.check, self.dataset.check]
+        if self.evaluation.enabled:
+            checks += [
+                partial(check_weights, f"metric.{name}.backbone", metric.backbone, "config.json")
+                for name, metric in self.metrics.items()
+            ]
+        lines = []
+        for check in checks:
+            try:
+                check()
+            except DataError as error:
+                lines.append(str(error))
+        if lines:
+            raise DataError("\n".join(lines))
 
 
 PARTS: dict[str, type[Any]] = {

@@ -5,6 +5,7 @@ from typing import Any
 
 from PIL import Image
 
+from sdexp.dataset.base import OpenDataset
 from sdexp.ground.run import RunFolder
 from sdexp.tracker.base import AbstractTracker
 from sdexp.tracker.jsonl import JsonlLog
@@ -53,3 +54,15 @@ class Recorder:
     def close(self) -> None:
         if self.tracker is not None:
             self.tracker.close()
+
+
+def opened_data(data: OpenDataset) -> dict[str, Any]:
+    """What run.json tells about a split."""
+    findings = data.findings
+    return {
+        "pictures": len(data),
+        "captions": sum(len(data.captions(index)) for index in range(len(data))),
+        "manifest": data.manifest(),
+        "dropped": [[finding.item, finding.reason] for finding in findings.dropped],
+        "repaired": [[finding.item, finding.reason] for finding in findings.repaired],
+    }

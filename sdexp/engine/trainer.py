@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 
-from sdexp.dataset.base import OpenDataset
 from sdexp.engine.batches import Item, Order, TrainPictures, micro_batches
 from sdexp.engine.checkpoint import newest_checkpoint, save_checkpoint
 from sdexp.engine.hardware import learning_rates, make_accelerator, make_optimizer
@@ -245,15 +244,3 @@ class Trainer:
             "total_parameters": sum(p.numel() for m in modules for p in m.parameters()),
             "best_step": self.state.stopper.best_step,
         }
-
-
-def opened_data(data: OpenDataset) -> dict[str, Any]:
-    """What run.json tells about a split."""
-    findings = data.findings
-    return {
-        "pictures": len(data),
-        "captions": sum(len(data.captions(index)) for index in range(len(data))),
-        "manifest": data.manifest(),
-        "dropped": [[finding.item, finding.reason] for finding in findings.dropped],
-        "repaired": [[finding.item, finding.reason] for finding in findings.repaired],
-    }

@@ -200,9 +200,10 @@ def _torch_optimizers() -> dict[str, list[str]]:
 
 
 def _is_optimizer(node: ast.ClassDef) -> bool:
-    return any(
-        isinstance(base, ast.Name) and base.id in ("Optimizer", "Adam") for base in node.bases
-    )
+    """An optimizer whose `step` can be called without a closure."""
+    bases = {base.id for base in node.bases if isinstance(base, ast.Name)}
+    steps = [f for f in node.body if isinstance(f, ast.FunctionDef) and f.name == "step"]
+    return bool(bases & {"Optimizer", "Adam"}) and all(step.args.defaults for step in steps)
 
 
 def _constructor_arguments(node: ast.ClassDef) -> list[str]:

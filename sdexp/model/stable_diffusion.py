@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sdexp.ground.assets import check_weights, located
-from sdexp.ground.types import LoadedModel, Moments, Sampling
+from sdexp.ground.types import DataError, LoadedModel, Moments, Sampling
 from sdexp.model.base import AbstractModel
 
 if TYPE_CHECKING:
@@ -49,15 +49,21 @@ class StableDiffusion(AbstractModel):
         logging.set_verbosity_error()
         logging.disable_progress_bar()
         transformers_logging.disable_progress_bar()
-        pipeline = StableDiffusionPipeline.from_pretrained(
-            located(self.pretrained_model_name_or_path),
-            revision=self.revision,
-            dtype=getattr(torch, dtype),
-            use_safetensors=True,
-            safety_checker=None,
-            feature_extractor=None,
-            requires_safety_checker=False,
-        )
+        try:
+            pipeline = StableDiffusionPipeline.from_pretrained(
+                located(self.pretrained_model_name_or_path),
+                revision=self.revision,
+                dtype=getattr(torch, dtype),
+                use_safetensors=True,
+                safety_checker=None,
+                feature_extractor=None,
+                requires_safety_checker=False,
+            )
+        except OSError as error:
+            raise DataError(
+                f"model.pretrained_model_name_or_path={self.pretrained_model_name_or_path}: cannot "
+                f"be loaded ({str(error).splitlines()[0]}); name a local diffusers folder"
+            ) from error
         pipeline.set_progress_bar_config(disable=True)
         return LoadedStableDiffusion(pipeline.to(device), device)
 

@@ -1,0 +1,119 @@
+import inspect
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+from omegaconf import OmegaConf
+
+from sdexp.ground.build import (
+    _torch_optimizers,
+    build,
+    did_you_mean,
+    optimizer_recipe,
+    read_config,
+    typed,
+    write_config,
+)
+from sdexp.ground.types import ConfigError
+from sdexp.objective.base import AbstractObjective
+from sdexp.objective.denoising import Denoising
+
+NODE = {
+    "_target_": "sdexp.objective.denoising.Denoising",
+    "snr_gamma": None,
+    "noise_offset": 0.1,
+    "caption_dropout_rate": 0,
+}
+
+
+def test_a_part_is_built_with_the_types_of_its_fields() -> None:
+    made = build("objective", OmegaConf.create(NODE), AbstractObjective)
+    assert made == Denoising(caption_dropout_rate=0.0, snr_gamma=None, noise_offset=0.1)
+    assert isinstance(made.caption_dropout_rate, float)
+
+
+def test_every_missing_and_unknown_option_is_told() -> None:
+    node = OmegaConf.create({**NODE, "noise_ofset": 1})
+    del node["noise_offset"]
+    with pytest.raises(ConfigError) as caught:
+        build("objective", node, AbstractObjective)
+    assert str(caught.value).splitlines() == [
+        "objective.noise_ofset: Denoising has no option 'noise_ofset'; "
+        "did you mean 'noise_offset'?",
+        "objective.noise_offset: a value is missing; set objective.noise_offset=...",
+    ]
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["os.system", "sdexp.objective.base.AbstractObjective", "sdexp.objective.denoising.math",
+     "sdexp.objective.denoising.AbstractObjective", "sdexp.objective.absent.X", "sdexp", "",
+     "sdexp.finetune.unet.WholeUNet", "torch.nn.Linear", "sdexp.ground.run.json.loads"],
+)  # fmt: skip
+def test_what_resolves_to_no_part_is_refused(target: str) -> None:
+    with pytest.raises(ConfigError, match="not a part"):
+        build("objective", OmegaConf.create({**NODE, "_target_": target}), AbstractObjective)
+
+
+def test_a_plain_mapping_is_no_part() -> None:
+    with pytest.raises(ConfigError, match="no part is chosen"):
+        build("objective", OmegaConf.create({"a": 1}), AbstractObjective)
+
+
+def test_optimizers_read_from_source_are_those_of_torch() -> None:
+    found = _torch_optimizers()
+    assert {"AdamW", "Adam", "SGD", "RMSprop", "Adafactor"} - set(found) <= {"Adafactor"}
+    for name, arguments in found.items():
+        kind = getattr(torch.optim, name)
+        assert issubclass(kind, torch.optim.Optimizer)
+        expected = [p for p in inspect.signature(kind).parameters if p != "params"]
+        assert arguments == expected, name
+    assert "LBFGS" not in found
+
+
+def test_an_optimizer_recipe_keeps_torchs_names() -> None:
+    node = {"_target_": "torch.optim.SGD", "lr": 0.1, "momentum": 0.9, "fused": None}
+    recipe = optimizer_recipe(OmegaConf.create(node))
+    assert recipe.name == "SGD" and recipe.lr == 0.1
+    assert recipe.arguments == {"lr": 0.1, "momentum": 0.9, "fused": None}
+
+
+def test_null_fused_is_left_out_where_a_class_has_no_such_option() -> None:
+    node = {"_target_": "torch.optim.Adadelta", "lr": 0.1, "fused": None}
+    assert "fused" not in optimizer_recipe(OmegaConf.create(node)).arguments
+
+
+@dataclass
+class Section:
+    steps: int
+    rate: float | None
+
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise ValueError(f"section.steps={self.steps}: allowed is 1 or more")
+
+
+def test_sections_are_checked_by_type_and_range() -> None:
+    assert typed("section", Section, {"steps": 3, "rate": None}) == Section(3, None)
+    for values, message in (
+        ({"steps": "x", "rate": None}, "section.steps: Value 'x'"),
+        ({"steps": 0, "rate": None}, "section.steps=0: allowed is 1 or more"),
+        ({"steps": 1, "rate": None, "tsep": 1}, "section.tsep: no such key"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            typed("section", Section, values)
+
+
+def test_a_configuration_is_written_resolved_and_read_back(tmp_path: Path) -> None:
+    config = OmegaConf.create({"a": {"b": 1}, "c": "${a.b}"})
+    write_config(tmp_path / "config.yaml", config)
+    assert read_config(tmp_path / "config.yaml") == {"a": {"b": 1}, "c": 1}
+    (tmp_path / "config.yaml").write_text("a: [1")
+    with pytest.raises(ConfigError, match=r"config\.yaml: cannot be read"):
+        read_config(tmp_path / "config.yaml")
+
+
+def test_hints() -> None:
+    assert did_you_mean("unett", ["unet", "lora"]) == "did you mean 'unet'?"
+    assert did_you_mean("xyz", ["unet", "lora"]) == "allowed: lora, unet"
