@@ -17,13 +17,13 @@ sys.path[:0] = [str(ROOT / "scripts" / "pocket"), str(ROOT)]
 import torch  # noqa: E402
 from autoencoder import fit_vae  # noqa: E402
 from autoencoder import report as report_vae  # noqa: E402
-from denoiser import assemble, fit_denoiser  # noqa: E402
+from denoiser import assemble, fit_denoiser, text_tower  # noqa: E402
 from denoiser import report as report_denoiser  # noqa: E402
 from diffusers import AutoencoderKL  # noqa: E402
 from safetensors.torch import load_file, save_file  # noqa: E402
 from scorer import fit_clip, new_processor  # noqa: E402
 from scorer import report as report_clip  # noqa: E402
-from transformers import CLIPModel, CLIPTokenizer  # noqa: E402
+from transformers import CLIPModel  # noqa: E402
 
 WORK = ROOT / "build" / "pocket"
 ASSETS = ROOT / "sdexp" / "assets"
@@ -52,7 +52,7 @@ def vae() -> None:
 
 
 def clip() -> None:
-    model, tokenizer = fit_clip(WORK)
+    model, tokenizer = fit_clip(WORK, AutoencoderKL.from_pretrained(WORK / "vae"))
     report_clip(model, tokenizer)
     folder = ASSETS / "pocket-clip"
     model.half().save_pretrained(folder, safe_serialization=True)
@@ -62,10 +62,11 @@ def clip() -> None:
 
 
 def unet() -> None:
-    fitted, tokenizer = fit_denoiser(WORK, vae := AutoencoderKL.from_pretrained(WORK / "vae"))
-    pipeline = assemble(fitted, tokenizer, vae)
+    vae = AutoencoderKL.from_pretrained(WORK / "vae")
     scorer = CLIPModel.from_pretrained(ASSETS / "pocket-clip", dtype=torch.float32)
-    report_denoiser(pipeline, scorer, CLIPTokenizer.from_pretrained(ASSETS / "pocket-clip"))
+    fitted, tokenizer = fit_denoiser(WORK, vae, text_tower(scorer))
+    pipeline = assemble(fitted, tokenizer, vae)
+    report_denoiser(pipeline, scorer, tokenizer)
     folder = ASSETS / "pocket-sd"
     pipeline.to(torch.float16).save_pretrained(folder, safe_serialization=True)
     shutil.copytree(WORK / "tokenizer", folder / "tokenizer", dirs_exist_ok=True)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import hydra
 from hydra.core.config_store import ConfigStore
@@ -20,7 +21,7 @@ from yaml import MarkedYAMLError, YAMLError
 
 from sdexp.ground.build import did_you_mean
 from sdexp.ground.config import EvaluateRoot, GenerateRoot, ReportRoot, TrainRoot
-from sdexp.ground.run import RunFolder
+from sdexp.ground.run import FOLLOW_DOOR, RunFolder
 from sdexp.ground.types import ConfigError, SdexpError
 
 PACKAGE = Path(__file__).parent
@@ -93,7 +94,7 @@ def compose(name: str, overrides: list[str]) -> Composed:
     if forbidden:
         raise ConfigError(f"{forbidden[0]}: the hydra node cannot be overridden")
     try:
-        composed = _compose(name, overrides)
+        composed = _compose(name, [_quoted(override) for override in overrides])
     except (HydraException, OmegaConfBaseException, YAMLError, ValueError) as error:
         raise ConfigError(_explain(name, error, overrides)) from error
     known = [field.name for field in fields(ROOTS[name])]
@@ -101,6 +102,16 @@ def compose(name: str, overrides: list[str]) -> Composed:
     if unknown:
         raise ConfigError(f"{unknown[0]}: no such key; {did_you_mean(unknown[0], known)}")
     return composed
+
+
+def _quoted(override: str) -> str:
+    """A prompt is one text: its commas and brackets are not for Hydra to read."""
+    key, _, value = override.partition("=")
+    is_text = key.rpartition(".")[2] in ("prompt", "negative_prompt")
+    if not is_text or (value[:1] in ("'", '"') and value[-1:] == value[:1] and len(value) > 1):
+        return override
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"{key}='{escaped}'"
 
 
 def _compose(name: str, overrides: list[str]) -> Composed:
@@ -140,6 +151,9 @@ def _explain(name: str, error: Exception, overrides: list[str]) -> str:
         return _no_such_key(
             name, full[1] if full else match[1], where_match[1] if where_match else None
         )
+    if "Config group override must be a string or a list" in text:
+        empty = [override for override in overrides if override.endswith(("=null", "="))]
+        return f"{', '.join(empty)}: nothing is chosen; name an option"
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     full = re.search(r"full_key: (\S+)", text)
     telling = ("Value ", "Invalid ", "Config group override", "Cannot ", "Incompatible")
@@ -206,29 +220,34 @@ def existing_run(path: str) -> RunFolder:
     return run
 
 
-def start_worker(run: RunFolder, stage: str, processes: int) -> int:
-    """Run a stage in a child, or in one per process; the exit code comes from run.json."""
+def start_worker(run: RunFolder, stage: str, processes: int, lock: int) -> int:
+    """Run a stage in a child, or in one per process; the exit code comes from run.json.
+
+    A failed training or evaluation is a failed run; `generate` only uses it. The children
+    hold the run's lock too, and end when this process does: their standard input is a pipe that
+    closes with it.
+    """
     command = [sys.executable, "-m", "sdexp.worker", str(run.path), stage]
-    environment = dict(os.environ)
+    environment = os.environ | {FOLLOW_DOOR: "1"}
     if processes > 1:
         launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}"]
         command = [sys.executable, *launcher, *command[1:]]
         threads = max(1, (os.cpu_count() or 1) // processes)
         environment.setdefault("OMP_NUM_THREADS", str(threads))
-    run.update_record(status="running", stage=stage, exit_code=None, reason=None)
-    with subprocess.Popen(command, env=environment) as child:
+    settles = stage != "generate"
+    run.update_record(outcome=None)
+    if settles:
+        run.update_record(status="running", stage=stage, exit_code=None, reason=None)
+    with subprocess.Popen(
+        command, env=environment, stdin=subprocess.PIPE, pass_fds=[lock]
+    ) as child:
         try:
             died_of = child.wait()
         except KeyboardInterrupt:
             died_of = child.wait()
-    record = run.read_record()
-    code = INTERNAL if record["exit_code"] is None else int(record["exit_code"])
-    reason = record["reason"] or f"the worker died with code {died_of}"
-    ended = datetime.now(UTC).isoformat(timespec="seconds")
-    run.update_record(
-        status="failed" if code else "finished",
-        exit_code=code,
-        reason=reason if code else None,
-        ended=ended,
-    )
-    return code
+    died: dict[str, Any] = {"exit_code": INTERNAL, "reason": f"the worker died with code {died_of}"}
+    outcome = run.read_record()["outcome"] or died
+    if settles and outcome["exit_code"]:
+        ended = datetime.now(UTC).isoformat(timespec="seconds")
+        run.update_record(status="failed", ended=ended, **outcome)
+    return int(outcome["exit_code"])

@@ -1,15 +1,13 @@
 """Door: evaluate a run again. `python -m sdexp.evaluate run=... evaluation.replicates=4`."""
 
-import shutil
 import sys
-from datetime import datetime
 
 from omegaconf import DictConfig, OmegaConf
 
 from sdexp.doors import Composed, compose, existing_run, only_shows, run_door, start_worker
 from sdexp.engine.recipes import build_recipes
 from sdexp.ground.build import Config, read_config, write_config
-from sdexp.ground.run import MODELS, RunFolder
+from sdexp.ground.run import RunFolder
 from sdexp.ground.types import ConfigError
 
 
@@ -27,12 +25,15 @@ def _evaluate(argv: list[str]) -> int:
     config = _evaluation_config(run, compose("evaluate", argv), argv)
     recipes = build_recipes(config)
     recipes.check_files()
-    if not run.weights.is_dir():
-        raise ConfigError(f"run={run.path}: has no weights; finish its training first")
-    with run.lock():
-        _keep_previous(run)
+    if not (run.weights.is_dir() and run.is_trained()):
+        raise ConfigError(f"run={run.path}: has no finished weights; finish its training first")
+    with run.lock() as lock:
+        run.set_results_aside()
         write_config(run.evaluation_config, config)
-        code = start_worker(run, "evaluate", processes=1)
+        run.update_record(evaluate_command=" ".join(["python -m sdexp.evaluate", *argv]))
+        code = start_worker(run, "evaluate", 1, lock)
+        if code == 0:
+            run.finish()
         write_report(run)
     print(f"report: {run.report_html}", flush=True)
     return code
@@ -67,19 +68,6 @@ def _rescore(config: DictConfig, argv: list[str]) -> None:
     if any(argument.startswith("evaluation.scorer=") for argument in argv):
         for metric in config.metric:
             config.metric[metric].backbone = config.evaluation.scorer
-
-
-def _keep_previous(run: RunFolder) -> None:
-    """Move the results of an earlier evaluation aside, under the time at which this was done."""
-    old = [run.scores, run.per_image, run.report_html, run.report_md, run.evaluation_config]
-    old += [run.images(model) for model in (*MODELS, "reference")]
-    present = [path for path in old if path.exists()]
-    if run.scores.exists():
-        target = run.previous / datetime.now().strftime("%Y-%m-%d_%H-%M-%S_%f")
-        for path in present:
-            kept = target / path.relative_to(run.path)
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            shutil.move(path, kept)
 
 
 if __name__ == "__main__":

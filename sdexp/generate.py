@@ -28,8 +28,8 @@ def _generate(argv: list[str]) -> int:
         if OmegaConf.is_missing(config, key):
             raise ConfigError(f"{key}: a value is missing; set {key}=...")
     run = existing_run(config.run)
-    if not run.weights.is_dir():
-        raise ConfigError(f"run={run.path}: has no weights; finish its training first")
+    if not (run.weights.is_dir() and run.is_trained()):
+        raise ConfigError(f"run={run.path}: has no finished weights; finish its training first")
     recipes = build_recipes(read_config(run.config))
     recipes.model.check()
     sampling = {
@@ -53,9 +53,9 @@ def _generate(argv: list[str]) -> int:
         "seeds": list(config.seeds),
         "sampling": sampling,
     }
-    with run.lock():
+    with run.lock() as lock:
         write_text(run.request, json.dumps(request, indent=2))
-        return start_worker(run, "generate", processes=1)
+        return start_worker(run, "generate", 1, lock)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -29,21 +30,26 @@ def main(argv: list[str] | None = None) -> int:
 def _train(argv: list[str]) -> int:
     if only_shows("train", argv):
         return 0
+    began = time.monotonic()
     composed = compose("train", argv)
     from sdexp.report.page import write_report
 
     recipes = build_recipes(composed.config)
     recipes.check_files()
     run, is_new = _run_folder(composed)
-    with run.lock():
+    with run.lock() as lock:
         print(f"run folder: {run.path}", flush=True)
         _freeze(run, composed, argv)
-        code = start_worker(run, "train", recipes.hardware.num_processes)
+        code = start_worker(run, "train", recipes.hardware.num_processes, lock)
         if code and is_new and not run.checkpoints.exists() and code in (2, 65):
             shutil.rmtree(run.path)
             return code
         if code == 0 and recipes.evaluation.enabled:
-            code = start_worker(run, "evaluate", processes=1)
+            run.set_results_aside()
+            code = start_worker(run, "evaluate", 1, lock)
+        if code == 0:
+            run.finish()
+        run.update_record(command_seconds=time.monotonic() - began)
         write_report(run)
     _tell(run, code, recipes)
     return code
@@ -59,7 +65,7 @@ def _run_folder(composed: Composed) -> tuple[RunFolder, bool]:
     if run.config.is_file():
         _check_resumable(run, config)
         return run, False
-    if run.path.exists() and any(run.path.iterdir()):
+    if run.path.is_file() or run.holds_other_files():
         raise ConfigError(f"run_dir={run.path}: holds files but no run; name a new or empty folder")
     with disk_faults(run.path):
         run.path.mkdir(parents=True, exist_ok=True)
@@ -99,8 +105,7 @@ def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _freeze(run: RunFolder, composed: Composed, argv: list[str]) -> None:
-    """Write config.yaml and run.json before anything else."""
-    write_config(run.config, composed.config)
+    """Write run.json and config.yaml before anything else; a folder with the latter is a run."""
     commit, dirty = _git()
     started = datetime.now(UTC).isoformat(timespec="seconds")
     run.update_record(
@@ -113,7 +118,9 @@ def _freeze(run: RunFolder, composed: Composed, argv: list[str]) -> None:
         git={"commit": commit, "dirty": dirty},
         choices=composed.choices,
         strategy=composed.choices["finetune"],
+        stage="train",
     )
+    write_config(run.config, composed.config)
 
 
 def _git() -> tuple[str | None, bool | None]:

@@ -1,25 +1,23 @@
-"""What a door starts: `python -m sdexp.worker RUN train|evaluate|generate`; never imports Hydra."""
+"""What a door starts: `python -m sdexp.worker RUN train|evaluate|generate`; never imports Hydra.
+
+Loads the engine inside the stages, so that it follows its door from the first moment on.
+"""
 
 import json
 import os
 import resource
 import sys
+import threading
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from sdexp.engine.evaluation import evaluate
-from sdexp.engine.generation import generate
 from sdexp.engine.recipes import build_recipes
-from sdexp.engine.recorder import opened_data
-from sdexp.engine.trainer import Trainer
 from sdexp.ground.build import plain, read_config
-from sdexp.ground.run import RunFolder
+from sdexp.ground.run import FOLLOW_DOOR, RunFolder
 from sdexp.ground.store import Store, default_root
-from sdexp.ground.types import MemoryFault, SdexpError
+from sdexp.ground.types import ConfigError, DivergedError, MemoryFault, SdexpError
 
 PACKAGES = ("torch", "diffusers", "transformers", "accelerate", "peft", "numpy", "sdexp")
 
@@ -30,12 +28,16 @@ def main() -> int:
     A fault of a kind that a person can mend ends in one line. Everything else is a traceback,
     after which the door notes that the worker died.
     """
+    if FOLLOW_DOOR in os.environ:
+        threading.Thread(target=_end_with_door, daemon=True).start()
     run, stage = RunFolder(Path(sys.argv[1])), sys.argv[2]
     is_main = "RANK" not in os.environ or os.environ["RANK"] == "0"
     try:
         facts = STAGES[stage](run)
     except SdexpError as error:
-        return _failed(run, str(error), error.exit_code, is_main)
+        code = _failed(run, str(error), error.exit_code, is_main)
+        # Every rank meets these, so that none waits for another and no launcher need end them.
+        return 0 if isinstance(error, ConfigError | DivergedError) else code
     except KeyboardInterrupt:
         return _failed(run, "interrupted", 130, is_main)
     except (MemoryError, RuntimeError) as error:
@@ -44,27 +46,41 @@ def main() -> int:
         reason = f"out of memory: {str(error).splitlines()[0]}; lower training.train_batch_size"
         return _failed(run, reason, MemoryFault.exit_code, is_main)
     if is_main:
-        run.update_record(**facts)
-        run.update_record(exit_code=0, reason=None)
+        run.update_record(**facts, outcome={"exit_code": 0, "reason": None})
     return 0
+
+
+def _end_with_door() -> None:
+    """A worker without a door would write into a folder that the next command takes over."""
+    os.read(0, 1)
+    os._exit(130)
 
 
 def _failed(run: RunFolder, reason: str, code: int, is_main: bool) -> int:
     if is_main:
         for line in reason.splitlines():
             print(f"error: {line}", file=sys.stderr)
-        run.update_record(reason=reason, exit_code=code)
+        run.update_record(outcome={"exit_code": code, "reason": reason})
     return code
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
+    import torch
+
     known = isinstance(error, MemoryError | torch.OutOfMemoryError)
-    return known or "not enough memory" in str(error)
+    told = ("not enough memory", "can't allocate memory", "out of memory")
+    return known or any(words in str(error) for words in told)
 
 
 def _train(run: RunFolder) -> dict[str, Any]:
+    from sdexp.engine.recorder import opened_data
+    from sdexp.engine.sampler import evaluation_data
+    from sdexp.engine.trainer import Trainer
+
     config = read_config(run.config)
     recipes = build_recipes(config)
+    if recipes.evaluation.enabled:
+        evaluation_data(recipes)
     trainer = Trainer(run, recipes, Store(default_root()), plain(config))
     if trainer.is_main:
         run.update_record(
@@ -77,6 +93,9 @@ def _train(run: RunFolder) -> dict[str, Any]:
 
 
 def _evaluate(run: RunFolder) -> dict[str, Any]:
+    from sdexp.engine.evaluation import evaluate
+    from sdexp.engine.recorder import opened_data
+
     file = run.evaluation_config if run.evaluation_config.is_file() else run.config
     config = read_config(file)
     recipes = build_recipes(config)
@@ -87,6 +106,8 @@ def _evaluate(run: RunFolder) -> dict[str, Any]:
 
 
 def _generate(run: RunFolder) -> dict[str, Any]:
+    from sdexp.engine.generation import generate
+
     generate(run, build_recipes(read_config(run.config)), json.loads(run.request.read_text()))
     return {}
 
@@ -99,6 +120,8 @@ STAGES: dict[str, Callable[[RunFolder], dict[str, Any]]] = {
 
 
 def _device_name(device: str) -> str:
+    import torch
+
     if torch.device(device).type == "cuda":
         return f"{device} ({torch.cuda.get_device_name(device)})"
     return f"{device} ({torch.get_num_threads()} threads)"

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -15,7 +16,13 @@ from PIL import Image
 
 from sdexp import evaluate, generate, train
 from sdexp.ground.run import RunFolder
+from sdexp.report import door as report
+from sdexp.tracker.jsonl import read
 from tests.conftest import FAST
+from tests.tracker.offline import history, records, staged_files
+
+# Every stage of a small run, and the default tracker without a key.
+WHOLE = [*(o for o in FAST if o != "tracker=none"), "tracker.mode=offline", "optimizer.lr=0.01"]
 
 
 @pytest.fixture(autouse=True)
@@ -59,8 +66,15 @@ def test_missing_data_and_weights_end_with_65(
     line = fault(capfd, 65, "dataset=imagefolder", "dataset.data_dir=absent")
     assert "dataset.data_dir=absent" in line
     assert "results.csv" in fault(capfd, 65, "dataset=flickr30k", "finetune=unet")
-    line = fault(capfd, 65, "finetune=unet", "model=sd14")
+    line = fault(capfd, 65, "finetune=unet", "model=sd14", "evaluation.scorer=pocket-clip")
     assert "model.pretrained_model_name_or_path=CompVis/stable-diffusion-v1-4" in line
+    command = ["finetune=unet", "dataset=flickr30k", "model=sd14"]
+    assert train.main(command) == 65
+    lines = [line for line in capfd.readouterr().err.splitlines() if line.startswith("error: ")]
+    keys = ("dataset.data_dir", "evaluation.scorer=", "model.pretrained_model_name_or_path=")
+    assert [any(key in line for line in lines) for key in keys] == [True] * 3 and len(lines) == 3
+    line = fault(capfd, 65, "evaluation.scorer=openai/clip-vit-base-patch32")
+    assert "evaluation.scorer=openai/clip-vit-base-patch32" in line
     assert not list(empty_folder.iterdir())
 
 
@@ -132,7 +146,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     """A whole run by command line: train, evaluate, report."""
     folder = tmp_path_factory.mktemp("finished")
     environment = os.environ | {"SDEXP_STORE": str(folder / "store")}
-    command = [sys.executable, "-m", "sdexp.train", *FAST, "run_dir=run", "optimizer.lr=0.01"]
+    command = [sys.executable, "-m", "sdexp.train", *WHOLE, "run_dir=run"]
     answer = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     assert answer.returncode == 0, answer.stdout + answer.stderr
     assert "report: run/report.html" in answer.stdout
@@ -152,6 +166,88 @@ def test_a_run_leaves_what_the_design_names(finished: RunFolder) -> None:
     assert set(scores["metrics"]) == {"clip_score", "fid", "kid", "lpips_gt"}
     assert scores["applied"]["changed"] == scores["applied"]["applied"] > 0
     assert scores["primary"] == "kid" and scores["n_prompts"] == 4
+
+
+def test_the_tracker_has_the_whole_run(finished: RunFolder) -> None:
+    configs = [r["run"]["config"]["update"] for r in records(finished) if r["type"] == "run"]
+    assert [config["training"]["max_train_steps"] for config in configs] == [4, 4]
+    rows = history(finished)
+    own = {
+        r["step"]: r["value"]
+        for r in read(finished.log)
+        if r["name"] == "loss" and r["split"] == "train"
+    }
+    assert {step: rows[step]["train/loss"] for step in own} == own and len(own) == 4
+    table = json.loads(staged_files(finished)["evaluation/pairs.table.json"].read_text())
+    assert table["columns"][:4] == ["prompt", "replicate", "original", "finetuned"]
+    assert len(table["data"]) == 4
+    scores = json.loads(finished.scores.read_text())["metrics"]["kid"]
+    assert rows[4]["evaluation/kid/finetuned"] == scores["finetuned"]
+
+
+def test_the_report_is_written_again(
+    finished: RunFolder, capfd: pytest.CaptureFixture[str]
+) -> None:
+    before = finished.report_html.read_bytes()
+    finished.report_html.unlink()
+    command = [sys.executable, "-m", "sdexp.report", f"run={finished.path}"]
+    assert subprocess.run(command).returncode == 0
+    assert finished.report_html.read_bytes() == before
+    assert f"report: {finished.report_html}" in capfd.readouterr().out
+    assert report.main(["run=absent"]) == 2
+
+
+@pytest.mark.slow
+def test_a_loss_that_is_no_number_ends_with_76(
+    capfd: pytest.CaptureFixture[str], empty_folder: Path
+) -> None:
+    argv = [*FAST, "run_dir=run", "finetune=unet", "optimizer.lr=1e30", "scheduler=constant"]
+    assert train.main(argv) == 76
+    assert "not finite; stopped before the update" in capfd.readouterr().err
+    run = RunFolder(empty_folder / "run")
+    assert run.read_record()["status"] == "failed" and not run.weights.exists()
+    assert "not finite" in run.report_md.read_text()
+
+
+@pytest.mark.slow
+def test_odd_pictures_are_named_and_training_needs_no_evaluation(
+    shared_data: Path, empty_folder: Path
+) -> None:
+    argv = [
+        "debug=fast", "tracker=none", "evaluation=none", "dataset=imagefolder", "run_dir=odd",
+        f"dataset.data_dir={shared_data / 'odd_images'}",
+    ]  # fmt: skip
+    assert train.main(argv) == 0
+    run = RunFolder(empty_folder / "odd")
+    assert not run.scores.exists() and not run.images("original").exists()
+    found = run.read_record()["data"]["train"]
+    assert found["dropped"] and found["repaired"]
+    assert all(item in run.report_html.read_text() for item, _ in found["dropped"])
+
+
+@pytest.mark.slow
+def test_a_killed_command_goes_on_and_leaves_no_worker(
+    finished: RunFolder, empty_folder: Path
+) -> None:
+    command = [sys.executable, "-m", "sdexp.train", *WHOLE, "run_dir=run"]
+    run = RunFolder(empty_folder / "run")
+    with subprocess.Popen(command) as door:
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline and not list(run.checkpoints.glob("0*")):
+            time.sleep(0.02)
+        os.kill(door.pid, signal.SIGKILL)
+    assert list(run.checkpoints.glob("0*")) and not run.scores.exists()
+    assert subprocess.run(command).returncode == 0
+    for part in ("weights", "images"):
+        assert files(run.path / part) == files(finished.path / part)
+    steps = [(row["split"], row["name"], row["step"]) for row in read(run.log)]
+    assert len(steps) == len(set(steps))
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """The bytes of every file below a folder."""
+    found = [path for path in folder.rglob("*") if path.is_file()]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in found}
 
 
 @pytest.mark.slow
@@ -188,6 +284,7 @@ def test_generated_pictures_are_files(finished: RunFolder) -> None:
     pictures = {name: np.asarray(Image.open(folder / name)) for name in names}
     assert (pictures["original_1.png"] != pictures["finetuned_1.png"]).any()
     assert (pictures["original_1.png"] != pictures["original_2.png"]).any()
+    assert finished.read_record()["status"] == "finished"
     assert pictures["side_by_side.png"].shape == (2 * 264 + 8, 2 * 264 + 8, 3)
 
 
@@ -210,8 +307,6 @@ def test_two_processes_do_what_one_does(empty_folder: Path) -> None:
     one = [*common, "run_dir=one", "training.train_batch_size=4"]
     two = [*common, "run_dir=two", "training.train_batch_size=2", "hardware.num_processes=2"]
     assert train.main(one) == 0 and train.main(two) == 0
-    from sdexp.tracker.jsonl import read
-
     logs = [
         {(r["split"], r["name"], r["step"]): r["value"] for r in read(RunFolder(Path(name)).log)}
         for name in ("one", "two")

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from sdexp.dataset.scenes import LOOKS
 
-KL_WEIGHT = 1e-4
+KL_WEIGHT = 2e-4
 
 
 def new_vae() -> AutoencoderKL:
@@ -26,7 +26,7 @@ def new_vae() -> AutoencoderKL:
     )
 
 
-def fit_vae(work: Path, steps: int = 5000) -> AutoencoderKL:
+def fit_vae(work: Path, steps: int = 4000) -> AutoencoderKL:
     """Train on the mean squared error with a weak pull to the unit Gaussian."""
     images = pool().flatten(0, 1)
     vae = new_vae().to(memory_format=torch.channels_last)

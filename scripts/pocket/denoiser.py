@@ -5,16 +5,16 @@ from pathlib import Path
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from fitting import fit
-from pictures import FIT_SEEDS, caption_table, pool, to_signed
+from pictures import MORE_FIT_SEEDS, caption_table, pool, to_signed
 from scorer import distinct_scenes, retrieval
 from torch import Tensor, nn
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
-from words import MAX_LENGTH
+from transformers import CLIPModel, CLIPTextModel, CLIPTokenizer
 
 from sdexp.dataset.scenes import LOOKS, captions, make_scene, name_look
 
 KNOWN_LOOKS = tuple(look for look in LOOKS if look != "woodcut")
-WIDTH = 128
+TEXT_WIDTH = 96
+BATCH = 32
 
 
 def new_unet() -> UNet2DConditionModel:
@@ -26,34 +26,27 @@ def new_unet() -> UNet2DConditionModel:
         layers_per_block=1,
         down_block_types=("CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"),
         up_block_types=("UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"),
-        cross_attention_dim=WIDTH,
+        cross_attention_dim=TEXT_WIDTH,
         attention_head_dim=4,
         norm_num_groups=16,
     )
 
 
-def new_text_encoder(tokenizer: CLIPTokenizer) -> CLIPTextModel:
-    return CLIPTextModel(
-        CLIPTextConfig(
-            vocab_size=len(tokenizer),
-            hidden_size=WIDTH,
-            intermediate_size=4 * WIDTH,
-            num_hidden_layers=3,
-            num_attention_heads=4,
-            max_position_embeddings=MAX_LENGTH,
-            projection_dim=WIDTH,
-            bos_token_id=tokenizer.bos_token_id,
-            eos_token_id=tokenizer.eos_token_id,
-            pad_token_id=tokenizer.pad_token_id,
-        )
-    )
+def text_tower(clip: CLIPModel) -> CLIPTextModel:
+    """A copy of the scorer's text tower: what the text encoder starts from."""
+    encoder = CLIPTextModel(clip.config.text_config)
+    tensors = {k.removeprefix("text_model."): t for k, t in clip.text_model.state_dict().items()}
+    encoder.load_state_dict(tensors)
+    return encoder
 
 
 def new_scheduler() -> DDIMScheduler:
+    """Ends in almost pure noise. With the milder betas of SD 1.x the colours of shapes as large as
+    these still shine through at the last step, and the model heeds the noise, not the caption."""
     return DDIMScheduler(
-        beta_start=0.00085,
-        beta_end=0.012,
-        beta_schedule="scaled_linear",
+        beta_start=0.0001,
+        beta_end=0.02,
+        beta_schedule="linear",
         prediction_type="v_prediction",
         clip_sample=False,
         set_alpha_to_one=False,
@@ -69,37 +62,48 @@ def posterior(vae: AutoencoderKL, images: Tensor) -> tuple[Tensor, Tensor]:
     return torch.cat([p.mean for p in parts]), torch.cat([p.std for p in parts])
 
 
+@torch.no_grad()
+def centre(vae: AutoencoderKL, means: Tensor) -> Tensor:
+    """Move the latents' mean over pictures and places to zero, inside the VAE's own 1x1
+    convolutions; returns the moved means [N, 8, 8, 8]."""
+    shift = means.mean((0, 2, 3))
+    vae.quant_conv.bias[: len(shift)] -= shift
+    vae.post_quant_conv.bias += vae.post_quant_conv.weight[:, :, 0, 0] @ shift
+    return means - shift[:, None, None]
+
+
 def fit_denoiser(
-    work: Path, vae: AutoencoderKL, steps: int = 4500
-) -> tuple[nn.Module, CLIPTokenizer]:
+    work: Path, vae: AutoencoderKL, encoder: CLIPTextModel, steps: int = 5500
+) -> tuple[nn.ModuleDict, CLIPTokenizer]:
     """Velocity prediction on all known looks; a tenth of the captions is empty."""
     tokenizer = CLIPTokenizer.from_pretrained(work / "tokenizer")
-    images = pool(KNOWN_LOOKS).flatten(0, 1)
+    images = pool(KNOWN_LOOKS, MORE_FIT_SEEDS).flatten(0, 1)
     means, deviations = posterior(vae, images)
+    means = centre(vae, means)
     scale = 1 / means.std()
     vae.register_to_config(scaling_factor=float(scale))
-    rows_of = [row for look in KNOWN_LOOKS for row in caption_table(look, named=True)]
+    rows_of = [row for look in KNOWN_LOOKS for row in caption_table(look, True, MORE_FIT_SEEDS)]
     texts = [text for row in rows_of for text in row] + [""]
     tokens = tokenizer(texts, padding="max_length", truncation=True, return_tensors="pt").input_ids
     scheduler = new_scheduler()
     torch.manual_seed(2)
-    model = nn.ModuleDict({"unet": new_unet(), "text_encoder": new_text_encoder(tokenizer)})
+    model = nn.ModuleDict({"unet": new_unet(), "text_encoder": encoder})
     print(f"unet {sum(p.numel() for p in model['unet'].parameters())} parameters", flush=True)
 
     def loss_of(generator: torch.Generator) -> Tensor:
-        rows = torch.randint(len(KNOWN_LOOKS) * len(FIT_SEEDS), (64,), generator=generator)
-        full = torch.rand(64, generator=generator) < 0.5
+        rows = torch.randint(len(means), (BATCH,), generator=generator)
+        full = torch.rand(BATCH, generator=generator) < 0.5
         pick = torch.where(
             full,
-            torch.randint(2, (64,), generator=generator),
-            torch.randint(10, (64,), generator=generator),
+            torch.randint(2, (BATCH,), generator=generator),
+            torch.randint(10, (BATCH,), generator=generator),
         )
-        empty = torch.rand(64, generator=generator) < 0.1
+        empty = torch.rand(BATCH, generator=generator) < 0.1
         ids = tokens[torch.where(empty, len(tokens) - 1, rows * 10 + pick)]
         draw = torch.randn(means[rows].shape, generator=generator)
         clean = (means[rows] + deviations[rows] * draw) * scale
         noise = torch.randn(clean.shape, generator=generator)
-        t = torch.randint(1000, (64,), generator=generator)
+        t = torch.randint(1000, (BATCH,), generator=generator)
         states = model["text_encoder"](ids).last_hidden_state
         noisy = scheduler.add_noise(clean, noise, t)
         predicted = model["unet"](noisy, t, states).sample
@@ -110,7 +114,7 @@ def fit_denoiser(
 
 
 def assemble(
-    fitted: nn.Module, tokenizer: CLIPTokenizer, vae: AutoencoderKL
+    fitted: nn.ModuleDict, tokenizer: CLIPTokenizer, vae: AutoencoderKL
 ) -> StableDiffusionPipeline:
     pipeline = StableDiffusionPipeline(
         vae=vae,
@@ -127,12 +131,12 @@ def assemble(
 
 
 def sample(pipeline: StableDiffusionPipeline, texts: list[str]) -> Tensor:
-    """uint8 [N, 3, 64, 64], 20 steps, guidance 3."""
+    """uint8 [N, 3, 64, 64], 20 steps, guidance 2."""
     batches = []
     for start in range(0, len(texts), 50):
         generator = torch.Generator().manual_seed(start)
         result = pipeline(
-            texts[start : start + 50], num_inference_steps=20, guidance_scale=3.0,
+            texts[start : start + 50], num_inference_steps=20, guidance_scale=2.0,
             generator=generator, output_type="pt",
         )  # fmt: skip
         batches.append((result.images * 255).round().to(torch.uint8))

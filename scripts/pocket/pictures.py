@@ -10,6 +10,7 @@ from torch import Tensor
 from sdexp.dataset.scenes import LOOKS, captions, draw, make_scene, name_look
 
 FIT_SEEDS = range(1_000_000, 1_004_000)
+MORE_FIT_SEEDS = range(1_000_000, 1_008_000)
 HELD_OUT_SEEDS = range(2_000_000, 2_000_500)
 
 
@@ -24,9 +25,9 @@ def pictures(seeds: range, look: str) -> Tensor:
     return torch.from_numpy(np.stack(drawn)).permute(0, 3, 1, 2).contiguous()
 
 
-def pool(looks: tuple[str, ...] = LOOKS) -> Tensor:
+def pool(looks: tuple[str, ...] = LOOKS, seeds: range = FIT_SEEDS) -> Tensor:
     """uint8 [looks, N, 3, 64, 64]: every scene for fitting in every look."""
-    return torch.stack([pictures(FIT_SEEDS, look) for look in looks])
+    return torch.stack([pictures(seeds, look) for look in looks])
 
 
 def to_signed(images: Tensor) -> Tensor:
@@ -34,10 +35,10 @@ def to_signed(images: Tensor) -> Tensor:
     return images.float() / 127.5 - 1
 
 
-def caption_table(look: str, named: bool) -> list[list[str]]:
+def caption_table(look: str, named: bool, seeds: range = FIT_SEEDS) -> list[list[str]]:
     """For each scene for fitting its captions; `named`: with the look, before and after."""
     rows = []
-    for seed in FIT_SEEDS:
+    for seed in seeds:
         bare = captions(make_scene(seed))
         if named:
             rows.append(

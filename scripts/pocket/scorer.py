@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import torch
+from diffusers import AutoencoderKL
 from fitting import fit
 from pictures import FIT_SEEDS, HELD_OUT_SEEDS, caption_table, pictures, pool, to_signed
 from torch import Tensor
@@ -32,10 +33,30 @@ def new_processor() -> CLIPImageProcessor:
     )
 
 
-def fit_clip(work: Path, steps: int = 1600) -> tuple[CLIPModel, object]:
-    """Contrastive training; half of the captions name the look, half of them are full."""
+@torch.inference_mode()
+def decoded(vae: AutoencoderKL, images: Tensor) -> Tensor:
+    """Pictures uint8 [..., 3, 64, 64] through the VAE, with noise on the latents up to half their
+    spread: what a generator's pictures look like at best, and worse."""
+    flat, parts = images.flatten(0, -4), []
+    for number, batch in enumerate(flat.split(100)):
+        generator = torch.Generator().manual_seed(number)
+        latents = vae.encode(to_signed(batch)).latent_dist.mean
+        strength = 0.5 * torch.rand(len(batch), 1, 1, 1, generator=generator)
+        noise = torch.randn(latents.shape, generator=generator) * latents.std()
+        pixels = vae.decode(latents + strength * noise).sample.clamp(-1, 1)
+        parts.append(((pixels + 1) * 127.5).round().to(torch.uint8))
+    return torch.cat(parts).view_as(images)
+
+
+def fit_clip(work: Path, vae: AutoencoderKL, steps: int = 1000) -> tuple[CLIPModel, object]:
+    """Contrastive training on drawn and on decoded pictures, half and half.
+
+    Half of the captions name the look, half of them are full. Without decoded pictures the scorer
+    would judge a decoder's blur, which it never saw, instead of the picture.
+    """
     tokenizer = build_tokenizer(work / "tokenizer")
-    images = pool()
+    drawn = pool()
+    images = torch.stack([drawn, decoded(vae, drawn)])
     tables = [caption_table(look, named=True) for look in LOOKS]
     bare = caption_table(LOOKS[0], named=False)
     clip = new_clip(len(tokenizer), tokenizer.eos_token_id)
@@ -49,10 +70,12 @@ def fit_clip(work: Path, steps: int = 1600) -> tuple[CLIPModel, object]:
     def loss_of(generator: torch.Generator) -> Tensor:
         scenes = torch.randperm(len(FIT_SEEDS), generator=generator)[:128]
         looks = torch.randint(len(LOOKS), (128,), generator=generator)
+        kinds = torch.randint(2, (128,), generator=generator)
         draws = torch.rand(128, 3, generator=generator).tolist()
         texts = [text_of(*row) for row in zip(looks.tolist(), scenes.tolist(), draws, strict=True)]
         tokens = tokenizer(texts, padding=True, truncation=True, return_tensors="pt")
-        return clip(pixel_values=to_signed(images[looks, scenes]), return_loss=True, **tokens).loss
+        pixels = to_signed(images[kinds, looks, scenes])
+        return clip(pixel_values=pixels, return_loss=True, **tokens).loss
 
     return fit("clip", clip, loss_of, steps=steps, peak_lr=1e-3, work=work), tokenizer
 

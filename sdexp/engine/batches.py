@@ -129,5 +129,9 @@ def micro_batches(
         for step in steps
         for batch in order.micro_batches(step, rank)
     )
-    loader = DataLoader(pictures, batch_sampler=keys, num_workers=workers, collate_fn=list)
+    # With a generator of its own, starting the loader leaves the global one, and so dropout, alone.
+    loader = DataLoader(
+        pictures, batch_sampler=keys, num_workers=workers, collate_fn=list,
+        generator=torch.Generator(),
+    )  # fmt: skip
     yield from loader

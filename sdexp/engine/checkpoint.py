@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from sdexp.ground.run import disk_faults
+from sdexp.ground.tensors import write_tensors
 
 MANIFEST = "manifest.json"
 
@@ -41,8 +42,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, keep: int) -> None:
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
         for group, tensors in checkpoint.tensors.items():
-            contiguous = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
-            save_file(contiguous, temporary / f"{group}.safetensors")
+            write_tensors(temporary / f"{group}.safetensors", tensors)
         (temporary / "values.json").write_text(json.dumps(checkpoint.values, sort_keys=True))
         sums = {file.name: _sha256(file) for file in sorted(temporary.iterdir())}
         (temporary / MANIFEST).write_text(json.dumps(sums, indent=2))
@@ -55,6 +55,12 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, keep: int) -> None:
     assert verify(target), f"{target} does not read back as written"
     for old in saved_steps(folder)[:-keep]:
         shutil.rmtree(folder / f"{old:06d}")
+
+
+def clear_unfinished(folder: Path) -> None:
+    """Remove what killed commands left half-written."""
+    for path in folder.glob(".tmp-*"):
+        shutil.rmtree(path)
 
 
 def saved_steps(folder: Path) -> list[int]:
@@ -104,10 +110,18 @@ def flatten_optimizer(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tenso
 def restore_optimizer(
     optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor], numbers: dict[str, Any]
 ) -> None:
-    """Put flattened state back; hyper-parameters stay those of the configuration."""
+    """Put flattened state back; hyper-parameters stay those of the configuration.
+
+    A value of a parameter's shape also gets its memory layout: fused kernels walk over both as
+    they lie.
+    """
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
     state: dict[int, dict[str, Any]] = {}
     for key, value in (tensors | numbers).items():
         index, _, name = key.partition(".")
+        owner = parameters[int(index)]
+        if isinstance(value, Tensor) and value.shape == owner.shape:
+            value = torch.empty_like(owner, dtype=value.dtype).copy_(value)
         state.setdefault(int(index), {})[name] = value
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": state, "param_groups": groups})

@@ -2,7 +2,8 @@
 
 import json
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from sdexp.engine.recorder import Recorder
 from sdexp.engine.sampler import (
     PictureMaker,
     choose_prompts,
+    evaluation_data,
     reference_pictures,
     sampling_of,
 )
@@ -56,7 +58,7 @@ def _make_pictures(
 ) -> tuple[Pictures, Applied | None]:
     """Pictures of the original, then of the finetuned, each loaded afresh."""
     config = recipes.evaluation
-    data = recipes.dataset.open(config.split)
+    data = evaluation_data(recipes)
     prompts = choose_prompts(data, config.num_prompts)
     model = recipes.model.load(device, "float32")
     resolution = recipes.training.resolution or model.sample_size
@@ -68,14 +70,11 @@ def _make_pictures(
         sampling_of(config, resolution), config.replicates, config.batch_size, config.seed, store
     )
     made = {"original": maker.pictures(model, prompts, run.images("original"), "original")}
-    applied = None
-    if config.control != Control.self:
-        model = recipes.model.load(device, "float32")
-        applied = _apply(run, recipes, model)
-        maker = PictureMaker(
-            maker.sampling, config.replicates, config.batch_size, config.seed, None
-        )
-    made["finetuned"] = maker.pictures(model, prompts, run.images("finetuned"), "finetuned")
+    # Loaded and made afresh also as a control: pictures from the store would prove nothing.
+    model = recipes.model.load(device, "float32")
+    applied = None if config.control == Control.self else _apply(run, recipes, model)
+    fresh = replace(maker, store=None)
+    made["finetuned"] = fresh.pictures(model, prompts, run.images("finetuned"), "finetuned")
     if config.control != Control.self and np.array_equal(made["original"], made["finetuned"]):
         raise DataError(
             "every picture of the finetuned model equals the original's: the weights have no effect"
@@ -157,15 +156,30 @@ def _track(
         for name, facts in summary["metrics"].items()
         for key in ("original", "finetuned", "difference", "p")
     }
-    recorder.tracked("evaluation", values)
+    try:
+        recorder.tracked("evaluation", values)
+        recorder.table("evaluation/pairs", *_pairs(run, summary, rows))
+    finally:
+        recorder.close()
+
+
+def _pairs(
+    run: RunFolder, summary: dict[str, Any], rows: list[dict[str, Any]]
+) -> tuple[list[str], list[list[Any]]]:
+    """Columns and rows of the tracker's table: both pictures of a prompt and their scores."""
     half = len(rows) // 2
     metrics = [name for name in rows[0] if name in summary["metrics"]]
     columns = ["prompt", "replicate", "original", "finetuned"]
     columns += [f"{name} {model}" for name in metrics for model in MODELS]
     table = []
     for pair in list(zip(rows[:half], rows[half:], strict=True))[:TABLE_ROWS]:
-        images = [Image.open(run.path / row["path"]) for row in pair]
+        images = [_picture(run.path / row["path"]) for row in pair]
         numbers = [row[name] for name in metrics for row in pair]
         table.append([pair[0]["caption"], pair[0]["replicate"], *images, *numbers])
-    recorder.table("evaluation/pairs", columns, table)
-    recorder.close()
+    return columns, table
+
+
+def _picture(file: Path) -> Image.Image:
+    with Image.open(file) as image:
+        image.load()
+        return image

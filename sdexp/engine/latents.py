@@ -1,5 +1,6 @@
 """VAE moments of pictures, from the store or computed."""
 
+import diffusers
 import torch
 from torch import Tensor
 
@@ -19,7 +20,10 @@ class MomentSource:
     def __init__(self, model: LoadedModel, store: Store | None) -> None:
         self.model = model
         self.store = store
-        self.vae = model.fingerprints()["vae"] if store else ""
+        self.facts = [
+            "signed pixels, float32", model.fingerprints()["vae"], torch.device(model.device).type,
+            str(torch.get_num_threads()), torch.__version__, diffusers.__version__,
+        ] if store else []  # fmt: skip
         self.hits = 0
 
     def __call__(self, pixels: list[Tensor]) -> Moments:
@@ -32,7 +36,7 @@ class MomentSource:
         if self.store is None:
             return self._encode(picture)
         shape = "x".join(map(str, picture.shape))
-        key = digest("signed pixels, float32", self.vae, shape, picture.numpy().tobytes())
+        key = digest(*self.facts, shape, picture.numpy().tobytes())
         found = self.store.get(KIND, key)
         if found is not None:
             self.hits += 1

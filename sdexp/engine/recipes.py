@@ -7,7 +7,15 @@ from typing import Any
 from sdexp.dataset.base import AbstractDataset
 from sdexp.finetune.base import AbstractFinetune
 from sdexp.ground.assets import check_weights
-from sdexp.ground.build import Config, Faults, OptimizerRecipe, build, optimizer_recipe, typed
+from sdexp.ground.build import (
+    Config,
+    Faults,
+    OptimizerRecipe,
+    build,
+    chosen,
+    optimizer_recipe,
+    typed,
+)
 from sdexp.ground.config import EvaluationConfig, HardwareConfig, SchedulerConfig, TrainingConfig
 from sdexp.ground.types import ConfigError, DataError
 from sdexp.metric.base import AbstractMetric
@@ -53,8 +61,8 @@ class Recipes:
         checks = [self.model.check, self.dataset.check]
         if self.evaluation.enabled:
             checks += [
-                partial(check_weights, f"metric.{name}.backbone", metric.backbone, "config.json")
-                for name, metric in self.metrics.items()
+                partial(check_weights, key, backbone, "config.json")
+                for backbone, key in self._backbones().items()
             ]
         lines = []
         for check in checks:
@@ -64,6 +72,15 @@ class Recipes:
                 lines.append(str(error))
         if lines:
             raise DataError("\n".join(lines))
+
+    def _backbones(self) -> dict[str, str]:
+        """Each backbone of the metrics with the key that sets it."""
+        keys: dict[str, str] = {}
+        for name, metric in self.metrics.items():
+            keys.setdefault(metric.backbone, f"metric.{name}.backbone")
+        if self.evaluation.scorer in keys:
+            keys[self.evaluation.scorer] = "evaluation.scorer"
+        return keys
 
 
 PARTS: dict[str, type[Any]] = {
@@ -81,17 +98,28 @@ SECTIONS: dict[str, type[Any]] = {
 }
 
 
+def _build_part(config: Config, group: str, base: type[Any]) -> Any:
+    return build(group, chosen(config, group), base)
+
+
+def _build_metrics(config: Config, faults: Faults) -> dict[str, Any]:
+    metrics = {
+        str(name): faults.catch(partial(build, f"metric.{name}", node, AbstractMetric))
+        for name, node in chosen(config, "metric").items()
+    }
+    if not metrics:
+        raise ConfigError("metric: none is chosen; name at least one, such as metric=[kid]")
+    return metrics
+
+
 def build_recipes(config: Config) -> Recipes:
     """Build every recipe; raises one `ConfigError` with a line for each fault."""
     faults = Faults()
     made: dict[str, Any] = {}
     for group, base in PARTS.items():
-        made[group] = faults.catch(partial(build, group, config[group], base))
-    made["metrics"] = {
-        str(name): faults.catch(partial(build, f"metric.{name}", node, AbstractMetric))
-        for name, node in config["metric"].items()
-    }
-    made["optimizer"] = faults.catch(partial(optimizer_recipe, config["optimizer"]))
+        made[group] = faults.catch(partial(_build_part, config, group, base))
+    made["metrics"] = faults.catch(partial(_build_metrics, config, faults))
+    made["optimizer"] = faults.catch(lambda: optimizer_recipe(chosen(config, "optimizer")))
     for section, schema in SECTIONS.items():
         made[section] = faults.catch(partial(typed, section, schema, config[section]))
     faults.check()

@@ -14,6 +14,7 @@ from torch import Tensor
 from sdexp.dataset.base import OpenDataset
 from sdexp.engine.images import crop_square, save_png
 from sdexp.engine.progress import Progress
+from sdexp.engine.recipes import Recipes
 from sdexp.ground.config import EvaluationConfig
 from sdexp.ground.store import Store, digest
 from sdexp.ground.streams import stream
@@ -37,11 +38,20 @@ def prompt_id(sample_id: str, caption: str) -> str:
     return hashlib.sha256(f"{sample_id}\n{caption}".encode()).hexdigest()[:12]
 
 
-def choose_prompts(data: OpenDataset, count: int) -> list[Prompt]:
-    """`count` prompts of a split, or all of a smaller one, in the order of their hash.
+def evaluation_data(recipes: Recipes) -> OpenDataset:
+    """The split that is evaluated; raises `DataError` when it is too small for any comparison."""
+    split = recipes.evaluation.split
+    data = recipes.dataset.open(split)
+    if len(data) < 2:
+        raise DataError(
+            f"dataset: the {split} split holds {len(data)} picture(s), an evaluation needs 2 or "
+            f"more; add pictures, raise dataset.{split}_fraction, or set evaluation=none"
+        )
+    return data
 
-    Raises `DataError` when the split holds fewer than one picture.
-    """
+
+def choose_prompts(data: OpenDataset, count: int) -> list[Prompt]:
+    """`count` prompts of a split, or all of a smaller one, in the order of their hash."""
     prompts = [
         Prompt(
             prompt_id(data.sample_id(i), data.captions(i)[0]),
@@ -51,8 +61,6 @@ def choose_prompts(data: OpenDataset, count: int) -> list[Prompt]:
         )
         for i in range(len(data))
     ]
-    if not prompts:
-        raise DataError("the split holds no picture to take prompts from")
     return sorted(prompts, key=lambda prompt: prompt.prompt_id)[:count]
 
 

@@ -122,7 +122,8 @@ class Scorer:
             return comparison, {}
         order = array_stream(self.config.seed, "real vs real").permutation(len(real))
         floor = metric.statistic(real[order[:size]], real[order[size:]])
-        return comparison, {"real_vs_real": {name: floor}}
+        facts = {"value": floor, "n": size, "n_reference": len(real) - size}
+        return comparison, {"real_vs_real": {name: facts}}
 
     def _summary(self, name: str, metric: AbstractMetric, comparison: Comparison) -> dict[str, Any]:
         smallest, effect = self.config.smallest_effect[name], comparison.minimum_detectable_effect

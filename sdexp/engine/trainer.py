@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from sdexp.engine.batches import Item, Order, TrainPictures, micro_batches
-from sdexp.engine.checkpoint import newest_checkpoint, save_checkpoint
+from sdexp.engine.checkpoint import clear_unfinished, newest_checkpoint, save_checkpoint
 from sdexp.engine.hardware import learning_rates, make_accelerator, make_optimizer
 from sdexp.engine.latents import MomentSource
 from sdexp.engine.losses import LossOfItems
@@ -94,6 +94,8 @@ class Trainer:
 
     def _resume(self) -> None:
         """Go on from the newest good checkpoint; cut from the log what came after it."""
+        if self.is_main:
+            clear_unfinished(self.run.checkpoints)
         checkpoint, damaged = newest_checkpoint(self.run.checkpoints)
         for path in damaged:
             say(f"{path}: damaged checkpoint, not used", self.is_main)
@@ -178,7 +180,7 @@ class Trainer:
         flat = torch.cat([grad.flatten() for grad in grads])
         parts = self.accelerator.reduce(flat, "sum").split([p.numel() for p in parameters])
         for parameter, part in zip(parameters, parts, strict=True):
-            parameter.grad = part.view_as(parameter)
+            parameter.grad = torch.empty_like(parameter).copy_(part.view(parameter.shape))
 
     def _after_step(self) -> None:
         """Looks, checks and checkpoints that are due after this step."""

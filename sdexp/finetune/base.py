@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,13 +46,10 @@ def unfreeze(name: str, module: nn.Module) -> dict[str, nn.Parameter]:
     return {f"{name}.{key}": parameter for key, parameter in module.named_parameters()}
 
 
-def write_tensors(file: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
-    """Write a safetensors file with its tensors in the order of their names."""
-    from safetensors.torch import save_file
-
-    file.parent.mkdir(parents=True, exist_ok=True)
-    ordered = {key: tensors[key].detach().cpu().contiguous() for key in sorted(tensors)}
-    save_file(ordered, file, metadata=metadata)
+def write_config(file: Path, text: str) -> None:
+    """Write a network's configuration without the place that it was loaded from."""
+    values = {key: value for key, value in json.loads(text).items() if key != "_name_or_path"}
+    file.write_text(json.dumps(values, indent=2, sort_keys=True) + "\n")
 
 
 def read_tensors(file: Path) -> dict[str, Tensor]:

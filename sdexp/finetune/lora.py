@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sdexp.finetune.base import AbstractFinetune, freeze, read_tensors, write_tensors
-from sdexp.ground.types import Applied, LoadedModel
+from sdexp.finetune.base import AbstractFinetune, freeze, read_tensors
+from sdexp.ground.tensors import write_tensors
+from sdexp.ground.types import Applied, ConfigError, LoadedModel
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -43,15 +44,18 @@ class Lora(AbstractFinetune):
             raise ValueError(
                 f"finetune.lora_dropout={self.lora_dropout}: allowed is 0 or more, below 1"
             )
-        if not self.components or not set(self.components) <= set(COMPONENTS):
+        once = len(set(self.components)) == len(self.components)
+        if not (self.components and once and set(self.components) <= set(COMPONENTS)):
             raise ValueError(
-                f"finetune.components={self.components}: allowed are {', '.join(COMPONENTS)}"
+                f"finetune.components={self.components}: allowed are {', '.join(COMPONENTS)}, "
+                "each once"
             )
         if not self.target_modules:
             raise ValueError("finetune.target_modules=[]: name at least one layer, such as to_q")
 
     def attach(self, model: LoadedModel) -> dict[str, nn.Parameter]:
         freeze(model)
+        self._check_targets(model)
         trained: dict[str, nn.Parameter] = {}
         for name in self.components:
             module = model.modules()[name]
@@ -62,6 +66,25 @@ class Lora(AbstractFinetune):
                     parameter.data = parameter.data.float()
                     trained[f"{name}.{key}"] = parameter
         return trained
+
+    def _check_targets(self, model: LoadedModel) -> None:
+        """Raise `ConfigError` for a target that no layer has, and a component without a target."""
+        used: set[str] = set()
+        for name in self.components:
+            layers = [layer for layer, _ in model.modules()[name].named_modules()]
+            found = {t for t in self.target_modules if any(_is_target(k, t) for k in layers)}
+            if not found:
+                raise ConfigError(
+                    f"finetune.target_modules={self.target_modules}: no such layer in {name}; "
+                    f"name one, or take {name} out of finetune.components"
+                )
+            used |= found
+        unknown = [target for target in self.target_modules if target not in used]
+        if unknown:
+            raise ConfigError(
+                f"finetune.target_modules: no layer is called {unknown[0]}; allowed are the ends "
+                "of layer names, such as to_q, to_k, to_v, to_out.0"
+            )
 
     def _peft_config(self) -> Any:
         from peft import LoraConfig
@@ -100,6 +123,10 @@ class Lora(AbstractFinetune):
             for key, tensor in adapter_tensors(module).items()
         }
         return _compare(saved, present)
+
+
+def _is_target(layer: str, target: str) -> bool:
+    return layer == target or layer.endswith(f".{target}")
 
 
 def adapter_tensors(module: Any) -> dict[str, Tensor]:

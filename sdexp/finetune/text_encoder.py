@@ -12,8 +12,8 @@ from sdexp.finetune.base import (
     freeze,
     read_tensors,
     unfreeze,
-    write_tensors,
 )
+from sdexp.ground.tensors import write_tensors
 from sdexp.ground.types import Applied, LoadedModel
 
 if TYPE_CHECKING:

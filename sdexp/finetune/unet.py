@@ -12,8 +12,9 @@ from sdexp.finetune.base import (
     freeze,
     read_tensors,
     unfreeze,
-    write_tensors,
+    write_config,
 )
+from sdexp.ground.tensors import write_tensors
 from sdexp.ground.types import Applied, LoadedModel
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class WholeUNet(AbstractFinetune):
     def save(self, model: LoadedModel, folder: Path) -> None:
         unet = model.modules()["unet"]
         write_tensors(folder / FILE, unet.state_dict(), {"format": "pt"})
-        unet.save_config(folder / FILE.parent)
+        write_config(folder / FILE.parent / "config.json", unet.to_json_string())
 
     def restore(self, model: LoadedModel, folder: Path) -> Applied:
         return apply_tensors(model.modules()["unet"], read_tensors(folder / FILE))

@@ -63,6 +63,13 @@ def did_you_mean(word: str, known: list[str]) -> str:
     return f"did you mean '{near[0]}'?" if near else f"allowed: {', '.join(sorted(known))}"
 
 
+def chosen(config: Config, group: str) -> Any:
+    """The node of a group; raises `ConfigError` where `group=null` left none."""
+    if OmegaConf.is_missing(config, group) or config[group] is None:
+        raise ConfigError(f"{group}: nothing is chosen; choose with {group}=NAME")
+    return config[group]
+
+
 def build(group: str, node: DictConfig, base: type[T]) -> T:
     """Make the recipe that `node` describes.
 
@@ -83,7 +90,7 @@ def build(group: str, node: DictConfig, base: type[T]) -> T:
     ]
     if faults:
         raise ConfigError("\n".join(faults))
-    return typed(group, kind, {name: node[name] for name in known})
+    return typed(group, kind, node)
 
 
 def typed(section: str, schema: type[T], values: object) -> T:
@@ -93,7 +100,7 @@ def typed(section: str, schema: type[T], values: object) -> T:
     try:
         # As plain values: a node of the same schema would be merged without being checked.
         if isinstance(values, DictConfig):
-            values = OmegaConf.to_container(values, resolve=True, enum_to_str=True)
+            values = {key: v for key, v in _container(values).items() if key != "_target_"}
         made = OmegaConf.to_object(OmegaConf.merge(structured, values))
     except OmegaConfBaseException as error:
         raise ConfigError(_one_line(section, error)) from error
@@ -107,7 +114,8 @@ def _one_line(section: str, error: OmegaConfBaseException) -> str:
         error.__cause__, OmegaConfBaseException
     ):
         return str(error.__cause__)
-    key = f"{section}.{error.full_key}" if error.full_key else section
+    place = (error.full_key or "").removeprefix(section).lstrip(".")
+    key = f"{section}.{place}" if place else section
     if isinstance(error, ConfigKeyError):
         return f"{key}: no such key"
     return f"{key}: {str(error).splitlines()[0]}"

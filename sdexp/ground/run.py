@@ -5,15 +5,21 @@ import fcntl
 import json
 import os
 import secrets
+import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from sdexp.ground.types import ConfigError, DiskError
 
+# Set for a worker whose standard input closes when its door ends.
+FOLLOW_DOOR = "SDEXP_FOLLOW_DOOR"
+# As long as the worker of a killed command may need to end.
+LOCK_SECONDS = 5.0
 MODELS = ("original", "finetuned")
 
 
@@ -95,15 +101,54 @@ class RunFolder:
         record = self.read_record() if self.record.exists() else {}
         write_text(self.record, json.dumps(record | values, indent=2, sort_keys=True) + "\n")
 
+    def holds_other_files(self) -> bool:
+        """Whether there is more in the folder than a command killed at its start leaves."""
+        if not self.path.is_dir():
+            return False
+        names = [path.name for path in self.path.iterdir() if not path.name.startswith(".tmp-")]
+        return bool(set(names) - {".lock", self.record.name})
+
+    def is_trained(self) -> bool:
+        """False while a training, also a continued one, has not come to its end."""
+        record = self.read_record()
+        return record["stage"] != "train" or record["status"] == "finished"
+
+    def finish(self) -> None:
+        """Note that every stage that was asked for has ended well."""
+        ended = datetime.now(UTC).isoformat(timespec="seconds")
+        self.update_record(status="finished", exit_code=0, reason=None, ended=ended)
+
+    def set_results_aside(self) -> None:
+        """Move the results of an earlier evaluation to `previous`; remove those of a broken one."""
+        old = [self.scores, self.per_image, self.report_html, self.report_md]
+        old += [self.evaluation_config]
+        old += [self.images(model) for model in (*MODELS, "reference")]
+        target = self.previous / datetime.now().strftime("%Y-%m-%d_%H-%M-%S_%f")
+        whole = self.scores.exists()
+        for path in [path for path in old if path.exists()]:
+            if whole:
+                kept = target / path.relative_to(self.path)
+                kept.parent.mkdir(parents=True, exist_ok=True)
+                shutil.move(path, kept)
+            elif path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+
     @contextmanager
-    def lock(self) -> Iterator[None]:
-        """Hold the folder while a command works in it; `ConfigError` when another does."""
-        handle = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+    def lock(self) -> Iterator[int]:
+        """Hold the folder while a command works in it; gives the handle that holds it.
+
+        Who inherits the handle holds the folder too, so that a worker which outlives its command
+        for a moment is waited for. Raises `ConfigError` when another command stays in it.
+        """
+        with disk_faults(self.path):
+            handle = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _flock(handle)
             os.ftruncate(handle, 0)
             os.pwrite(handle, f"pid {os.getpid()}".encode(), 0)
-            yield
+            yield handle
         except BlockingIOError:
             owner = os.pread(handle, 100, 0).decode()
             raise ConfigError(
@@ -112,6 +157,18 @@ class RunFolder:
             ) from None
         finally:
             os.close(handle)
+
+
+def _flock(handle: int) -> None:
+    """Lock, or raise `BlockingIOError` when another holds it for longer than `LOCK_SECONDS`."""
+    deadline = time.monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
 
 
 def new_run_folder(root: Path, name: str) -> RunFolder:

@@ -95,13 +95,20 @@ class EmbeddingExtractor(AbstractExtractor):
 def load_clip(backbone: str, device: str) -> Clip:
     """The model of an embedded scorer, a local folder or a Hub id; the same object every time.
 
-    Raises `DataError` where tokenizer and model disagree about the end token.
+    Raises `DataError` where there are no weights as safetensors, and where tokenizer and model
+    disagree about the end token.
     """
     import torch
     from transformers import CLIPImageProcessor, CLIPModel, CLIPTextConfig, CLIPTokenizer
 
     path = located(backbone)
-    model = CLIPModel.from_pretrained(path, dtype=torch.float32, use_safetensors=True)
+    try:
+        model = CLIPModel.from_pretrained(path, dtype=torch.float32, use_safetensors=True)
+    except OSError as error:
+        raise DataError(
+            f"backbone={backbone}: cannot be loaded ({str(error).splitlines()[0]}); name a CLIP "
+            "folder or Hub id with model.safetensors in evaluation.scorer"
+        ) from error
     torch.nn.Module.to(model, device)
     text = model.config.text_config
     assert isinstance(text, CLIPTextConfig)

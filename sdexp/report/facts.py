@@ -11,7 +11,7 @@ VERDICTS = {
     "better": "The fine-tuned model is better on {name}.",
     "worse": "The fine-tuned model is worse on {name}.",
     "no evidence": "No evidence of a difference on {name}.",
-    "underpowered": "Too few pictures to tell on {name}.",
+    "underpowered": "Too few prompts to tell about {name}.",
 }
 MEANINGS = {
     "better": "The difference is larger than chance explains (p below 0.05). It holds for prompts "
@@ -23,10 +23,11 @@ MEANINGS = {
     "underpowered": "Even a difference of the size that was declared to matter could have been "
     "missed. Raise evaluation.num_prompts before concluding anything.",
 }
-SELF = (
-    "Control: the original against itself.",
-    "Both columns show the same model, so every difference must be exactly 0.",
-)
+CONTROL = "Control: the original against itself."
+UNFINISHED = {
+    "train": ("The run failed.", "The run is not finished."),
+    "evaluate": ("Trained; the evaluation failed.", "Trained; the evaluation is not finished."),
+}
 
 
 @dataclass(frozen=True)
@@ -77,9 +78,10 @@ def read_facts(run: RunFolder) -> Facts:
         import pyarrow.parquet as pq
 
         rows = pq.read_table(run.per_image).to_pylist()
+    config = run.evaluation_config if run.evaluation_config.exists() else run.config
     return Facts(
-        record=run.read_record() if run.record.exists() else {},
-        config=run.config.read_text(),
+        record=run.read_record(),
+        config=config.read_text(),
         log=[json.loads(line) for line in lines if line.endswith("}")],
         scores=json.loads(run.scores.read_text()) if run.scores.exists() else None,
         rows=rows,
@@ -88,15 +90,29 @@ def read_facts(run: RunFolder) -> Facts:
 
 def headline(facts: Facts) -> tuple[str, str, str]:
     """Verdict word, sentence, and what it can mean."""
-    if facts.record and facts.record["status"] == "failed":
-        return "failed", "The run failed.", str(facts.record["reason"])
+    status = facts.record["status"]
+    if status != "finished":
+        failed, running = UNFINISHED[facts.record["stage"]]
+        if status == "failed":
+            return "failed", failed, str(facts.record["reason"])
+        return "none", running, "The same command with its run_dir goes on where it stopped."
     if facts.scores is None:
         return "none", "Trained, not evaluated.", "There is no verdict without an evaluation."
     if facts.scores["control"] == "self":
-        return "control", *SELF
+        return "control", CONTROL, _control_meaning(facts.scores)
     name = facts.scores["primary"]
     verdict = facts.scores["metrics"][name]["verdict"]
     return verdict, VERDICTS[verdict].format(name=name), MEANINGS[verdict]
+
+
+def _control_meaning(scores: dict[str, Any]) -> str:
+    """Whether a control came out as it must."""
+    differing = [name for name, m in scores["metrics"].items() if m["difference"] != 0]
+    if differing:
+        return f"The same model twice, yet {', '.join(differing)} differ: do not trust this set-up."
+    return (
+        "The same model twice, loaded and run afresh; every difference is exactly 0, as it must be."
+    )
 
 
 def primary_line(scores: dict[str, Any]) -> str:
@@ -156,6 +172,7 @@ def extremes(
     gains = {row["prompt_id"]: _gain(values, row["prompt_id"]) for row in rows}
     rows.sort(key=lambda row: (-sign * gains[row["prompt_id"]], row["prompt_id"]))
     told = [_triple(run, r, f"{name} {number(gains[r['prompt_id']], True)}") for r in rows]
+    count = min(count, len(told) // 2)
     return name, told[:count], told[::-1][:count]
 
 
@@ -191,8 +208,8 @@ def control_lines(scores: dict[str, Any]) -> list[str]:
     controls, lines = scores["controls"], []
     for name, value in controls.get("real_vs_real", {}).items():
         lines.append(
-            f"{name} of real pictures against other real pictures: {number(value)}. "
-            "A perfect model would score about this."
+            f"{name} of {value['n']} real pictures against {value['n_reference']} others: "
+            f"{number(value['value'])}. About what a perfect model would score at this size."
         )
     for name, pair in controls.get("shuffled_captions", {}).items():
         lines.append(

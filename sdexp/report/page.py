@@ -93,7 +93,17 @@ def _data(record: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _provenance(record: dict[str, Any]) -> list[tuple[str, str]]:
     """Name and value of everything that run.json says about where the numbers come from."""
-    told = ("command", "started", "ended", "status", "device", "git", "versions", "base_weights")
+    told = (
+        "command",
+        "evaluate_command",
+        "started",
+        "ended",
+        "status",
+        "device",
+        "git",
+        "versions",
+        "base_weights",
+    )
     lines = []
     for key in told:
         value = record[key] if key in record else None
@@ -101,4 +111,5 @@ def _provenance(record: dict[str, Any]) -> list[tuple[str, str]]:
             lines += [(f"{key} {name}", str(item)) for name, item in sorted(value.items())]
         elif value is not None:
             lines.append((key, str(value)))
-    return lines
+    splits = record["data"] if "data" in record else {}
+    return lines + [(f"data {name}", facts["manifest"]) for name, facts in sorted(splits.items())]

@@ -183,7 +183,8 @@ class ActiveWandb(ActiveTracker):
             yield
         except self._faults as error:
             if not self._broken:
-                logger.warning("W&B stopped (%s); the run goes on without it", _first_line(error))
+                remedy = f"the run goes on; `wandb sync {self.folder}` sends the rest"
+                logger.warning("W&B stopped (%s); %s", _first_line(error), remedy)
             self._broken = True
 
 
@@ -235,6 +236,7 @@ def _quiet() -> wandb.Settings:
         host="",
         init_timeout=INIT_SECONDS,
         finish_timeout=FINISH_SECONDS,
+        finish_timeout_raises=True,
     )
 
 

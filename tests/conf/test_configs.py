@@ -123,6 +123,12 @@ FAULTS = {
     "model._target_=sdexp.model.base.AbstractModel": "not a part",
     "optimizer._target_=torch.optim.sgd.torch.hub.load": "not an optimizer of torch.optim",
     "optimizer._target_=torch.optim.AdamV": "did you mean 'Adam'?",
+    "model=null": "model=null: nothing is chosen; name an option",
+    "~tracker": "tracker: nothing is chosen; choose with tracker=NAME",
+    "~optimizer": "optimizer._target_=: not an optimizer of torch.optim; allowed: ASGD, Adadelta",
+    "metric=[]": "metric: n",
+    "finetune.rank=${nope}": "finetune.rank: Interpolation key 'nope' not found",
+    "finetune.components=[unet,unet]": "allowed are unet, text_encoder, each once",
     "hydra.run.dir=x": "hydra.run.dir=x: the hydra node cannot be overridden",
     "+hydra.callbacks.x={_target_: os.system}": "the hydra node cannot be overridden",
 }
@@ -135,6 +141,15 @@ def test_a_fault_is_one_line_that_names_the_key(override: str) -> None:
     message = str(caught.value)
     assert FAULTS[override] in message and "\n" not in message
     assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "prompt", ["a red star , hills behind", "stripes (big)", "it's [b], {c}", ""]
+)
+def test_a_prompt_is_taken_as_it_is(prompt: str) -> None:
+    assert compose("generate", ["run=x", f"prompt={prompt}"]).config.prompt == prompt
+    config = compose("train", [f"evaluation.negative_prompt={prompt}"]).config
+    assert config.evaluation.negative_prompt == prompt
 
 
 def test_all_faults_of_the_sections_are_told_at_once() -> None:

@@ -1,9 +1,11 @@
 """What holds for every strategy: only it trains, and what it saves is what loads."""
 
 import hashlib
+import re
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -15,13 +17,27 @@ from sdexp.finetune.lora import Lora
 from sdexp.finetune.text_encoder import TextEncoder
 from sdexp.finetune.unet import WholeUNet
 from sdexp.ground.assets import ASSETS
-from sdexp.ground.types import Applied, DataError, LoadedModel, Sampling
+from sdexp.ground.types import Applied, ConfigError, DataError, LoadedModel, Sampling
 from sdexp.model.stable_diffusion import StableDiffusion
+
+CHECKOUT = Path(__file__).parents[2]
+
+
+def contributed() -> AbstractFinetune:
+    """The strategy that CONTRIBUTING.md shows."""
+    text = (CHECKOUT / "CONTRIBUTING.md").read_text()
+    module = ModuleType("contributed")
+    sys.modules["contributed"] = module
+    exec(re.findall(r"```python\n(.*?)```", text, re.DOTALL)[0], module.__dict__)
+    strategy: AbstractFinetune = module.Attention("attn2")
+    return strategy
+
 
 TARGETS = ["to_q", "to_k", "to_v", "to_out.0", "q_proj", "v_proj"]
 STRATEGIES: dict[str, AbstractFinetune] = {
     "unet": WholeUNet(),
     "text_encoder": TextEncoder(),
+    "contributed": contributed(),
     "lora_unet": Lora(4, 16.0, 0.0, ["unet"], TARGETS),
     "lora_both": Lora(2, 2.0, 0.0, ["unet", "text_encoder"], TARGETS),
     "lora_text": Lora(2, 3.0, 0.0, ["text_encoder"], TARGETS),
@@ -65,6 +81,15 @@ def case(request, tmp_path_factory):  # type: ignore[no-untyped-def]
     return request.param, finetune, model, trained, before, start, folder
 
 
+def test_the_contributed_strategy_keeps_the_rules_of_the_house() -> None:
+    text = (CHECKOUT / "CONTRIBUTING.md").read_text()
+    code = re.findall(r"```python\n(.*?)```", text, re.DOTALL)[0]
+    command = [sys.executable, "-m", "ruff", "check", "--stdin-filename"]
+    command.append("sdexp/finetune/attention.py")
+    answer = subprocess.run([*command, "-"], input=code, text=True, cwd=CHECKOUT)
+    assert answer.returncode == 0
+
+
 def test_all_else_is_frozen_bit_for_bit(case) -> None:  # type: ignore[no-untyped-def]
     _, _, model, trained, before, _, _ = case
     pointers = {parameter.data_ptr() for parameter in trained.values()}
@@ -98,6 +123,13 @@ def digests(folder: Path) -> dict[str, str]:
     }
 
 
+def test_saved_files_tell_no_place(case) -> None:  # type: ignore[no-untyped-def]
+    folder = case[-1]
+    assert not [
+        file for file in folder.rglob("*") if file.is_file() and b"/sdexp/" in file.read_bytes()
+    ]
+
+
 def test_restoring_gives_the_trained_picture_and_a_proof(case) -> None:  # type: ignore[no-untyped-def]
     _, finetune, model, _, _, start, folder = case
     fresh = original()
@@ -110,17 +142,17 @@ def test_restoring_gives_the_trained_picture_and_a_proof(case) -> None:  # type:
 
 
 PLAIN = """
-import sys, numpy as np, torch
+import os, sys, numpy as np, torch
 from diffusers import StableDiffusionPipeline, UNet2DConditionModel
 from transformers import CLIPTextModel
-name, base, folder, out = sys.argv[1:]
+base, folder, out = sys.argv[1:]
 parts = {}
-if name == "unet":
+if os.path.isdir(folder + "/unet"):
     parts["unet"] = UNet2DConditionModel.from_pretrained(folder + "/unet")
-if name == "text_encoder":
+if os.path.isdir(folder + "/text_encoder"):
     parts["text_encoder"] = CLIPTextModel.from_pretrained(folder + "/text_encoder")
 pipe = StableDiffusionPipeline.from_pretrained(base, safety_checker=None, **parts)
-if name.startswith("lora"):
+if not parts:
     pipe.load_lora_weights(folder)
 noise = torch.randn(1, 8, 8, 8, generator=torch.Generator().manual_seed(1))
 made = pipe("a big red heart", latents=noise, num_inference_steps=3, guidance_scale=3.0,
@@ -132,8 +164,8 @@ np.save(out, (made * 255).round().astype(np.uint8))
 
 @pytest.mark.slow
 def test_plain_diffusers_makes_the_same_picture_in_a_clean_process(case, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    name, _, model, _, _, _, folder = case
-    command = [sys.executable, "-c", PLAIN, name, str(ASSETS / "pocket-sd"), str(folder)]
+    _, _, model, _, _, _, folder = case
+    command = [sys.executable, "-c", PLAIN, str(ASSETS / "pocket-sd"), str(folder)]
     answer = subprocess.run([*command, str(tmp_path / "out.npy")], capture_output=True, text=True)
     assert answer.returncode == 0, answer.stderr
     assert (np.load(tmp_path / "out.npy") == picture(model)).all()
@@ -198,3 +230,17 @@ def test_lora_values_out_of_range_are_refused_by_name(wrong) -> None:  # type: i
     values |= {"target_modules": ["to_q"]}
     with pytest.raises(ValueError, match=f"finetune.{next(iter(wrong))}="):
         Lora(**(values | wrong))
+
+
+@pytest.mark.parametrize(
+    "components, targets, message",
+    [
+        (["unet"], ["to_q", "to_z"], "no layer is called to_z"),
+        (["unet", "text_encoder"], ["to_q"], "no such layer in text_encoder"),
+    ],
+)
+def test_a_target_that_no_layer_has_is_refused(
+    components: list[str], targets: list[str], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        Lora(2, 2.0, 0.0, components, targets).attach(original())

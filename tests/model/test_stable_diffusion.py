@@ -99,7 +99,7 @@ def test_scaled_latents_have_unit_spread(model: LoadedStableDiffusion) -> None:
 
 def test_long_and_foreign_prompts_are_cut_not_refused(model: LoadedStableDiffusion) -> None:
     states = model.encode_prompts(["a " * 500, "漢字 und Ümläute \U0001f600", ""])
-    assert states.shape == (3, model.tokenizer.model_max_length, 128)
+    assert states.shape == (3, model.tokenizer.model_max_length, 96)
     assert states.isfinite().all()
 
 
@@ -126,3 +126,12 @@ def test_missing_weights_are_told_before_loading(tmp_path: Path) -> None:
             StableDiffusion(name, None).check()
     with pytest.raises(ValueError, match="is empty"):
         StableDiffusion(" ", None)
+
+
+def test_memory_settings_reach_the_networks() -> None:
+    model = StableDiffusion("pocket-sd", None).load("cpu", "float32")
+    model.set_memory(gradient_checkpointing=True, channels_last=True)
+    modules = model.modules()
+    assert modules["unet"].is_gradient_checkpointing
+    assert modules["text_encoder"].is_gradient_checkpointing
+    assert modules["unet"].conv_in.weight.is_contiguous(memory_format=torch.channels_last)

@@ -31,7 +31,7 @@ def scores(**changes: Any) -> dict[str, Any]:
         "metrics": {"clip_score": METRIC, "fid": lower | {"ci95": None},
                     "kid": lower | {"difference": -4.0} | changes},
         "applied": {"applied": 112, "changed": 111, "missing": [], "unexpected": []},
-        "controls": {"real_vs_real": {"kid": 0.02},
+        "controls": {"real_vs_real": {"kid": {"value": 0.02, "n": 25, "n_reference": 25}},
                      "shuffled_captions": {"clip_score": {"original": 9.0, "finetuned": 9.5}}},
         "warnings": ["fid rests on 50 real pictures"],
     }  # fmt: skip
@@ -66,7 +66,8 @@ def run(tmp_path: Path) -> RunFolder:
     ]
     folder.log.write_text("\n".join(map(json.dumps, log)) + "\n")
     folder.update_record(
-        status="finished", reason=None, command="python -m sdexp.train", device="cpu",
+        status="finished", stage="evaluate", reason=None, device="cpu",
+        command="python -m sdexp.train",
         choices={"model": "pocket", "finetune": "lora", "dataset": "pocket"},
         versions={"torch": "2"},
         data={"train": {"pictures": 9, "captions": 45, "manifest": "f" * 64,
@@ -123,7 +124,7 @@ def test_the_same_folder_gives_the_same_bytes(run: RunFolder) -> None:
         ("better", "better on kid"),
         ("worse", "worse on kid"),
         ("no evidence", "No evidence of a difference on kid"),
-        ("underpowered", "Too few pictures to tell on kid"),
+        ("underpowered", "Too few prompts to tell about kid"),
     ],
 )
 def test_every_verdict_has_its_sentence(run: RunFolder, verdict: str, sentence: str) -> None:
@@ -136,6 +137,10 @@ def test_a_control_is_no_verdict(run: RunFolder) -> None:
     write_report(run)
     page = run.report_html.read_text()
     assert "the original against itself" in page and "is better on" not in page
+    assert "clip_score, fid, kid differ: do not trust" in page
+    same = {name: m | {"difference": 0.0} for name, m in scores()["metrics"].items()}
+    run.scores.write_text(json.dumps(scores() | {"control": "self", "metrics": same}))
+    assert "every difference is exactly 0" in headline(read_facts(run))[2]
 
 
 def test_without_an_evaluation_the_page_says_so(run: RunFolder) -> None:
@@ -146,8 +151,48 @@ def test_without_an_evaluation_the_page_says_so(run: RunFolder) -> None:
     assert "Trained, not evaluated." in page and "<svg" in page and "Scores" not in page
 
 
+@pytest.mark.parametrize(
+    "status, stage, sentence",
+    [
+        ("failed", "train", "The run failed."),
+        ("failed", "evaluate", "Trained; the evaluation failed."),
+        ("running", "train", "The run is not finished."),
+        ("running", "evaluate", "Trained; the evaluation is not finished."),
+    ],
+)
+def test_an_unfinished_run_has_no_verdict(
+    run: RunFolder, status: str, stage: str, sentence: str
+) -> None:
+    run.update_record(status=status, stage=stage, reason="the disk is full")
+    assert headline(read_facts(run))[1] == sentence
+
+
+def test_the_page_has_its_parts_in_order_and_the_verdict_first(run: RunFolder) -> None:
+    write_report(run)
+    page = run.report_html.read_text()
+    parts = [
+        "The fine-tuned model is better on kid.", "Proof of loading", "Warnings", "<h2>Scores",
+        "+3.100 to +4.900", "0.400 / 0.500", "<td>12</td>", "pocket-clip", "Controls",
+        "25 real pictures against 25 others: 0.020", "Same prompt, same noise", "Gained most",
+        "Lost most", "validation, fixed noise", "seed: 0", "python -m sdexp.train", "f" * 64,
+    ]  # fmt: skip
+    place = 0
+    for part in parts:
+        place = page.find(part, place)
+        assert place > 0, f"{part} is missing or too early"
+    assert page.count('alt="original"') == page.count('alt="real picture"') == 8 + 4 + 4
+
+
+def test_after_another_evaluation_its_configuration_is_shown(run: RunFolder) -> None:
+    run.evaluation_config.write_text("evaluation:\n  replicates: 7\n")
+    run.update_record(evaluate_command="python -m sdexp.evaluate run=x evaluation.replicates=7")
+    write_report(run)
+    page = run.report_html.read_text()
+    assert "replicates: 7" in page and "sdexp.evaluate run=x" in page
+
+
 def test_a_failed_run_says_why(run: RunFolder) -> None:
-    run.update_record(status="failed", reason="step 3: loss nan")
+    run.update_record(status="failed", stage="train", reason="step 3: loss nan")
     run.log.unlink()
     run.scores.unlink()
     write_report(run)

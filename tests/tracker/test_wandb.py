@@ -1,7 +1,5 @@
 import json
 import logging
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +14,7 @@ from sdexp.ground.run import RunFolder
 from sdexp.tracker.jsonl import JsonlLog
 from sdexp.tracker.none import Silence
 from sdexp.tracker.wandb import Wandb, without_secrets
+from tests.tracker.offline import history, records, staged_files
 
 CONFIG = {"training": {"seed": 0, "tags": ["a", "b"]}, "hub": {"hf_token": "hf_abc"}}
 
@@ -34,27 +33,6 @@ def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
     """What a person sees; wandb's own logger writes to its file only, but pytest hears it too."""
     ours = [record for record in caplog.records if record.name.startswith("sdexp")]
     return [record.getMessage() for record in ours if record.levelno >= logging.WARNING]
-
-
-def records(run: RunFolder) -> list[dict[str, Any]]:
-    """Every record of the folder's offline W&B runs, oldest first."""
-    found = []
-    for file in sorted(run.wandb.glob("offline-run-*/*.wandb")):
-        command = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", str(file)]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-        found += [json.loads(line) for line in done.stdout.splitlines()]
-    return found
-
-
-def history(run: RunFolder) -> dict[int, dict[str, Any]]:
-    rows = [r["history"]["item"] for r in records(run) if r["type"] == "history"]
-    return {row["_step"]: row for row in rows}
-
-
-def staged_files(run: RunFolder) -> dict[str, Path]:
-    """What W&B will send with its tables: the files of every artifact by their names."""
-    manifests = [r["artifact"]["manifest"] for r in records(run) if r["type"] == "artifact"]
-    return {e["path"]: Path(e["local_path"]) for m in manifests for e in m["contents"]}
 
 
 def picture(shade: int) -> Image.Image:
@@ -259,7 +237,7 @@ def test_a_refusing_server_means_offline(
     tracker = recipe().start(run, {}, "train")
     tracker.log({"train/loss": 0.5}, 3)
     tracker.close()
-    assert time.monotonic() - begin < 25
+    assert time.monotonic() - begin < 60
     (line,) = warnings(caplog)
     assert "W&B is offline" in line
     assert history(run)[3]["train/loss"] == 0.5
