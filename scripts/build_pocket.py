@@ -31,8 +31,14 @@ ASSETS = ROOT / "sdexp" / "assets"
 
 def keep_float32(folder: Path) -> None:
     """Half-precision files that transformers opens as float32 unless told otherwise."""
+    config = json.loads((folder / "config.json").read_text()) | {"dtype": "float32"}
+    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+
+
+def forget_place(folder: Path) -> None:
+    """The shipped files do not tell where they were made."""
     config = json.loads((folder / "config.json").read_text())
-    config["dtype"] = "float32"
+    config.pop("_name_or_path", None)
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
 
 
@@ -71,6 +77,7 @@ def unet() -> None:
     pipeline.to(torch.float16).save_pretrained(folder, safe_serialization=True)
     shutil.copytree(WORK / "tokenizer", folder / "tokenizer", dirs_exist_ok=True)
     keep_float32(folder / "text_encoder")
+    forget_place(folder / "vae")
     prefix_text_keys(folder / "text_encoder")
 
 

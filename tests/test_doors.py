@@ -136,8 +136,8 @@ def test_help_and_config_are_shown_quickly(empty_folder: Path) -> None:
             answer = subprocess.run(command, capture_output=True, text=True)
             seconds.append(time.monotonic() - began)
             assert answer.returncode == 0 and "training" in answer.stdout, answer.stderr
-        # Twice the promise for an idle machine: tests share theirs.
-        assert min(seconds) < 3.0
+        # Four times the promise for an idle machine: tests share theirs.
+        assert min(seconds) < 6.0
     assert not list(empty_folder.iterdir())
 
 

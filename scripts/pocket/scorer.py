@@ -35,20 +35,20 @@ def new_processor() -> CLIPImageProcessor:
 
 @torch.inference_mode()
 def decoded(vae: AutoencoderKL, images: Tensor) -> Tensor:
-    """Pictures uint8 [..., 3, 64, 64] through the VAE, with noise on the latents up to half their
-    spread: what a generator's pictures look like at best, and worse."""
+    """Pictures uint8 [..., 3, 64, 64] through the VAE, with noise on the latents up to a quarter
+    of their spread: what a generator's pictures look like at best, and worse."""
     flat, parts = images.flatten(0, -4), []
     for number, batch in enumerate(flat.split(100)):
         generator = torch.Generator().manual_seed(number)
         latents = vae.encode(to_signed(batch)).latent_dist.mean
-        strength = 0.5 * torch.rand(len(batch), 1, 1, 1, generator=generator)
+        strength = 0.25 * torch.rand(len(batch), 1, 1, 1, generator=generator)
         noise = torch.randn(latents.shape, generator=generator) * latents.std()
         pixels = vae.decode(latents + strength * noise).sample.clamp(-1, 1)
         parts.append(((pixels + 1) * 127.5).round().to(torch.uint8))
     return torch.cat(parts).view_as(images)
 
 
-def fit_clip(work: Path, vae: AutoencoderKL, steps: int = 1000) -> tuple[CLIPModel, object]:
+def fit_clip(work: Path, vae: AutoencoderKL, steps: int = 2000) -> tuple[CLIPModel, object]:
     """Contrastive training on drawn and on decoded pictures, half and half.
 
     Half of the captions name the look, half of them are full. Without decoded pictures the scorer

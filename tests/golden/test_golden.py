@@ -34,4 +34,4 @@ def test_losses_are_those_that_were_recorded(
     if "SDEXP_UPDATE_GOLDEN" in os.environ:
         FILE.write_text(json.dumps(recorded | {strategy: losses}, indent=1) + "\n")
         pytest.skip("recorded anew")
-    assert losses == pytest.approx(recorded[strategy], rel=1e-5)
+    assert losses == pytest.approx(recorded[strategy], rel=1e-4)
