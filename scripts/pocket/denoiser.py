@@ -73,7 +73,7 @@ def centre(vae: AutoencoderKL, means: Tensor) -> Tensor:
 
 
 def fit_denoiser(
-    work: Path, vae: AutoencoderKL, encoder: CLIPTextModel, steps: int = 6500
+    work: Path, vae: AutoencoderKL, encoder: CLIPTextModel, steps: int = 7000
 ) -> tuple[nn.ModuleDict, CLIPTokenizer]:
     """Velocity prediction on all known looks; a tenth of the captions is empty."""
     tokenizer = CLIPTokenizer.from_pretrained(work / "tokenizer")
