@@ -193,6 +193,7 @@ def disk_faults(path: Path) -> Iterator[None]:
             errno.EROFS,
             errno.EACCES,
             errno.EIO,
+            errno.EFBIG,
             errno.EPERM,
             errno.ENOTDIR,
             errno.EEXIST,

@@ -34,6 +34,17 @@ def test_only_the_newest_are_kept(tmp_path: Path) -> None:
     assert not list(tmp_path.glob(".tmp-*"))
 
 
+def test_old_checkpoints_go_only_after_the_new_one_reads_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for step in (1, 2):
+        save_checkpoint(tmp_path, checkpoint(step), keep=2)
+    monkeypatch.setattr("sdexp.engine.checkpoint.verify", lambda path: False)
+    with pytest.raises(AssertionError, match="does not read back"):
+        save_checkpoint(tmp_path, checkpoint(3), keep=2)
+    assert saved_steps(tmp_path) == [1, 2, 3]
+
+
 @pytest.mark.parametrize("file", ["trained.safetensors", "values.json", "manifest.json"])
 @pytest.mark.parametrize("damage", ["flip", "cut", "empty", "gone"])
 def test_a_damaged_checkpoint_gives_way_to_the_older_one(
