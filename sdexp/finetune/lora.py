@@ -69,21 +69,26 @@ class Lora(AbstractFinetune):
 
     def _check_targets(self, model: LoadedModel) -> None:
         """Raise `ConfigError` for a target that no layer has, and a component without a target."""
-        used: set[str] = set()
-        for name in self.components:
-            layers = [layer for layer, _ in model.modules()[name].named_modules()]
-            found = {t for t in self.target_modules if any(_is_target(k, t) for k in layers)}
-            if not found:
-                raise ConfigError(
-                    f"finetune.target_modules={self.target_modules}: no such layer in {name}; "
-                    f"name one, or take {name} out of finetune.components"
-                )
-            used |= found
-        unknown = [target for target in self.target_modules if target not in used]
+        found = {
+            name: {
+                target
+                for target in self.target_modules
+                if any(_is_target(layer, target) for layer, _ in module.named_modules())
+            }
+            for name, module in model.modules().items()
+            if name in COMPONENTS
+        }
+        unknown = [t for t in self.target_modules if not any(t in of for of in found.values())]
         if unknown:
             raise ConfigError(
                 f"finetune.target_modules: no layer is called {unknown[0]}; allowed are the ends "
                 "of layer names, such as to_q, to_k, to_v, to_out.0"
+            )
+        bare = [name for name in self.components if not found[name]]
+        if bare:
+            raise ConfigError(
+                f"finetune.target_modules={self.target_modules}: no such layer in {bare[0]}; "
+                f"name one, or take {bare[0]} out of finetune.components"
             )
 
     def _peft_config(self) -> Any:
@@ -104,7 +109,9 @@ class Lora(AbstractFinetune):
             module = model.modules()[name]
             for key, tensor in adapter_tensors(module).items():
                 tensors[f"{name}.{key}"] = tensor
-            for key, value in module.peft_config["default"].to_dict().items():
+            # The same weights are the same bytes, wherever the original lay.
+            peft_config = module.peft_config["default"].to_dict() | {"base_model_name_or_path": None}
+            for key, value in peft_config.items():
                 settings[f"{name}.{key}"] = sorted(value) if isinstance(value, set) else value
         # diffusers reads alpha from here and would take alpha = rank without it. One key only:
         # safetensors writes several in an order that differs from process to process.
