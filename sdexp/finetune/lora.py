@@ -110,8 +110,8 @@ class Lora(AbstractFinetune):
             for key, tensor in adapter_tensors(module).items():
                 tensors[f"{name}.{key}"] = tensor
             # The same weights are the same bytes, wherever the original lay.
-            peft_config = module.peft_config["default"].to_dict() | {"base_model_name_or_path": None}
-            for key, value in peft_config.items():
+            found = module.peft_config["default"].to_dict() | {"base_model_name_or_path": None}
+            for key, value in found.items():
                 settings[f"{name}.{key}"] = sorted(value) if isinstance(value, set) else value
         # diffusers reads alpha from here and would take alpha = rank without it. One key only:
         # safetensors writes several in an order that differs from process to process.
