@@ -143,14 +143,14 @@ def number(value: float | None, signed: bool = False) -> str:
     return f"{value:+.{digits}f}" if signed else f"{value:.{digits}f}"
 
 
-def triples(run: RunFolder, facts: Facts, count: int = 8) -> list[Triple]:
+def triples(run: RunFolder, facts: Facts, count: int = 9) -> list[Triple]:
     """The first pictures of `count` prompts; the order of prompts is that of a hash, so a draw."""
     first = [row for row in facts.rows if row["replicate"] == 0 and row["model"] == "original"]
     return [_triple(run, row, "") for row in first[:count]]
 
 
 def extremes(
-    run: RunFolder, facts: Facts, count: int = 4
+    run: RunFolder, facts: Facts, count: int = 3
 ) -> tuple[str, list[Triple], list[Triple]]:
     """(metric, best, worst): by difference of the first per-picture metric, at replicate 0."""
     if facts.scores is None or not facts.rows:
