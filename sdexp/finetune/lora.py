@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 FILE = Path("pytorch_lora_weights.safetensors")
 METADATA_KEY = "lora_adapter_metadata"
-UP, DOWN = ".up.weight", ".down.weight"
+A, B = ".lora_A.weight", ".lora_B.weight"
 COMPONENTS = ("unet", "text_encoder")
 
 
@@ -137,12 +137,17 @@ def _is_target(layer: str, target: str) -> bool:
 
 
 def adapter_tensors(module: Any) -> dict[str, Tensor]:
-    """The adapter's tensors under the names that diffusers reads."""
-    from diffusers.utils import convert_state_dict_to_diffusers
+    """The adapter's tensors under PEFT's names, `<layer>.lora_A.weight` and `lora_B`.
+
+    Not under diffusers' older names: those exist for attention layers only, and a file with both
+    kinds loses the attention layers when diffusers reads it.
+    """
     from peft.utils import get_peft_model_state_dict
 
-    adapter = next(iter(module.peft_config))
-    return convert_state_dict_to_diffusers(get_peft_model_state_dict(module, adapter_name=adapter))
+    tensors: dict[str, Tensor] = get_peft_model_state_dict(
+        module, adapter_name=next(iter(module.peft_config))
+    )
+    return tensors
 
 
 def _has_adapter(module: Any) -> bool:
@@ -150,7 +155,7 @@ def _has_adapter(module: Any) -> bool:
 
 
 def _compare(saved: dict[str, Tensor], present: dict[str, Tensor]) -> Applied:
-    """An adapter changes a layer when its B ("up") is not zero; then both tensors count."""
+    """An adapter changes a layer when its B is not zero; then both tensors count."""
     import torch
 
     applied = [
@@ -158,8 +163,8 @@ def _compare(saved: dict[str, Tensor], present: dict[str, Tensor]) -> Applied:
         for key, tensor in saved.items()
         if key in present and torch.equal(present[key].detach().float().cpu(), tensor.float())
     ]
-    acting = {key.removesuffix(UP) for key in applied if key.endswith(UP) and saved[key].any()}
-    changed = sum(key.removesuffix(UP).removesuffix(DOWN) in acting for key in applied)
+    acting = {key.removesuffix(B) for key in applied if key.endswith(B) and saved[key].any()}
+    changed = sum(key.removesuffix(B).removesuffix(A) in acting for key in applied)
     return Applied(
         applied=len(applied),
         changed=changed,

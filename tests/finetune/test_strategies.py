@@ -34,12 +34,14 @@ def contributed() -> AbstractFinetune:
 
 
 TARGETS = ["to_q", "to_k", "to_v", "to_out.0", "q_proj", "v_proj"]
+WIDE = ["conv1", "conv_in", "proj_in", "ff.net.0.proj", "ff.net.2", "time_emb_proj", "fc1"]
 STRATEGIES: dict[str, AbstractFinetune] = {
     "unet": WholeUNet(),
     "text_encoder": TextEncoder(),
     "contributed": contributed(),
     "lora_unet": Lora(4, 16.0, 0.0, ["unet"], TARGETS),
     "lora_both": Lora(2, 2.0, 0.0, ["unet", "text_encoder"], TARGETS),
+    "lora_wide": Lora(2, 2.0, 0.0, ["unet", "text_encoder"], [*TARGETS, *WIDE]),
     "lora_text": Lora(2, 3.0, 0.0, ["text_encoder"], TARGETS),
 }
 SAMPLING = Sampling("ddim", 3, 3.0, "", 64)
