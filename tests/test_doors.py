@@ -1,6 +1,7 @@
 """The doors as a person uses them: right and wrong commands, exit codes, what is left behind."""
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -148,11 +149,14 @@ def test_a_disk_that_takes_no_more_ends_with_74(
 
 @pytest.mark.slow
 def test_odd_pictures_are_named_and_training_needs_no_evaluation(
-    shared_data: Path, empty_folder: Path
+    shared_data: Path, empty_folder: Path, tmp_path: Path
 ) -> None:
+    data = shutil.copytree(shared_data / "odd_images", tmp_path / "odd_images")
+    for picture in list(data.iterdir()):
+        picture.with_suffix(".txt").write_text("an odd picture")
     argv = [
         "debug=fast", "tracker=none", "evaluation=none", "dataset=imagefolder", "run_dir=odd",
-        f"dataset.data_dir={shared_data / 'odd_images'}",
+        f"dataset.data_dir={data}",
     ]  # fmt: skip
     assert train.main(argv) == 0
     run = RunFolder(empty_folder / "odd")

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+from accelerate.state import AcceleratorState
 from safetensors.torch import load_file
 
 from sdexp import worker
@@ -257,6 +258,7 @@ def test_a_loss_that_is_no_number_stops_before_the_update(
 def test_bf16_trains_and_keeps_float32_weights(train: Any) -> None:
     run = train("bf16", "hardware.mixed_precision=bf16", "hardware.channels_last=true")
     assert {t.dtype for t in tensors_of(run)} == {torch.float32}
+    AcceleratorState._reset_state(reset_partial_state=True)
     exact = losses(train("float32"))
     assert losses(run) != exact and losses(run) == pytest.approx(exact, rel=0.05)
 

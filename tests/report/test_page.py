@@ -102,13 +102,13 @@ def test_markdown_is_inert(run: RunFolder) -> None:
     text = run.report_md.read_text()
     assert "<script" not in text and "<img" not in text and "**bold**" not in text
     tables = [line for line in text.splitlines() if line.startswith("| ") and "![original]" in line]
-    assert all(len(re.findall(r"(?<!\\)\|", line)) == 5 for line in tables) and len(tables) == 8
+    assert all(len(re.findall(r"(?<!\\)\|", line)) == 5 for line in tables) and len(tables) == 9
 
 
 def test_markdown_links_lead_to_the_pictures(run: RunFolder) -> None:
     write_report(run)
     links = re.findall(r"!\[\w+\]\(([^)]*)\)", run.report_md.read_text())
-    assert len(links) == 24 and all((run.path / link).is_file() for link in links)
+    assert len(links) == 27 and all((run.path / link).is_file() for link in links)
 
 
 def test_the_same_folder_gives_the_same_bytes(run: RunFolder) -> None:
@@ -180,7 +180,7 @@ def test_the_page_has_its_parts_in_order_and_the_verdict_first(run: RunFolder) -
     for part in parts:
         place = page.find(part, place)
         assert place > 0, f"{part} is missing or too early"
-    assert page.count('alt="original"') == page.count('alt="real picture"') == 8 + 4 + 4
+    assert page.count('alt="original"') == page.count('alt="real picture"') == 9 + 3 + 3
 
 
 def test_after_another_evaluation_its_configuration_is_shown(run: RunFolder) -> None:
@@ -203,9 +203,7 @@ def test_a_failed_run_says_why(run: RunFolder) -> None:
 def test_best_and_worst_are_ordered_by_difference(run: RunFolder) -> None:
     name, best, worst = extremes(run, read_facts(run))
     assert name == "clip_score"
-    assert [t.note for t in best] == [
-        f"clip_score +{v}" for v in ("11.00", "10.00", "9.000", "8.000")
-    ]
+    assert [t.note for t in best] == [f"clip_score +{v}" for v in ("11.00", "10.00", "9.000")]
     assert [t.note for t in worst][:2] == ["clip_score +0.000", "clip_score +1.000"]
 
 

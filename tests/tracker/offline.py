@@ -20,8 +20,13 @@ def records(run: RunFolder) -> list[dict[str, Any]]:
 
 
 def history(run: RunFolder) -> dict[int, dict[str, Any]]:
-    rows = [r["history"]["item"] for r in records(run) if r["type"] == "history"]
-    return {row["_step"]: row for row in rows}
+    """What was logged, by step; a run that was continued or evaluated later adds to its steps."""
+    steps: dict[int, dict[str, Any]] = {}
+    for record in records(run):
+        if record["type"] == "history":
+            row = record["history"]["item"]
+            steps.setdefault(row["_step"], {}).update(row)
+    return steps
 
 
 def staged_files(run: RunFolder) -> dict[str, Path]:
