@@ -209,8 +209,8 @@ def control_lines(scores: dict[str, Any]) -> list[str]:
     for name, value in controls.get("real_vs_real", {}).items():
         lines.append(
             f"{name} of {value['n']} real pictures against {value['n_reference']} others: "
-            f"{number(value['value'])}. Even perfect pictures score this, and more when several "
-            "share a prompt."
+            f"{number(value['value'])}. Real pictures themselves score this, by the size of "
+            "the sets alone."
         )
     for name, pair in controls.get("shuffled_captions", {}).items():
         lines.append(
