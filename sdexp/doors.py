@@ -32,6 +32,8 @@ ROOTS = {
     "generate": GenerateRoot,
     "report": ReportRoot,
 }
+# In the door of `generate` this means: as the run's evaluation.
+NO_CHOICE = "negative_prompt=null"
 INTERRUPTED, INTERNAL = 130, 70
 
 
@@ -107,11 +109,15 @@ def compose(name: str, overrides: list[str]) -> Composed:
 def _quoted(override: str) -> str:
     """A prompt is one text: its commas and brackets are not for Hydra to read."""
     key, _, value = override.partition("=")
-    is_text = key.rpartition(".")[2] in ("prompt", "negative_prompt")
-    if not is_text or (value[:1] in ("'", '"') and value[-1:] == value[:1] and len(value) > 1):
+    if key.rpartition(".")[2] not in ("prompt", "negative_prompt") or override == NO_CHOICE:
         return override
-    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
-    return f"{key}='{escaped}'"
+    quote = value[:1]
+    if len(value) > 1 and quote in ("'", '"') and value.find(quote, 1) == len(value) - 1:
+        value = value[1:-1]
+    # In Hydra's quoted strings a backslash acts only before a quote; in OmegaConf's before ${.
+    text = re.sub(r"(\\*)\$\{", r"\1\1\\${", value)
+    text = re.sub(r"(\\*)('|$)", lambda m: m[1] * 2 + ("\\'" if m[2] else ""), text)
+    return f"{key}='{text}'"
 
 
 def _compose(name: str, overrides: list[str]) -> Composed:

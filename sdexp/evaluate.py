@@ -30,7 +30,10 @@ def _evaluate(argv: list[str]) -> int:
     with run.lock() as lock:
         run.set_results_aside()
         write_config(run.evaluation_config, config)
-        run.update_record(evaluate_command=" ".join(["python -m sdexp.evaluate", *argv]))
+        run.update_record(
+            evaluate_command=" ".join(["python -m sdexp.evaluate", *argv]),
+            chosen_later=_chosen_later(read_config(run.config), config),
+        )
         code = start_worker(run, "evaluate", 1, lock)
         if code == 0:
             run.finish()
@@ -61,6 +64,12 @@ def _evaluation_config(run: RunFolder, composed: Composed, argv: list[str]) -> C
     config.evaluation.enabled = True
     _rescore(config, argv)
     return config
+
+
+def _chosen_later(declared: Config, config: Config) -> list[str]:
+    """What the verdict rests on and the run did not declare."""
+    keys = ("primary", "smallest_effect")
+    return [f"evaluation.{k}" for k in keys if declared.evaluation[k] != config.evaluation[k]]
 
 
 def _rescore(config: DictConfig, argv: list[str]) -> None:

@@ -17,8 +17,13 @@ from sdexp.engine.recipes import build_recipes
 from sdexp.ground.build import plain, read_config
 from sdexp.ground.run import FOLLOW_DOOR, RunFolder
 from sdexp.ground.store import Store, default_root
-from sdexp.ground.types import ConfigError, DivergedError, MemoryFault, SdexpError
+from sdexp.ground.types import ConfigError, DataError, DivergedError, MemoryFault, SdexpError
 
+REMEDIES = {
+    "train": "training.train_batch_size",
+    "evaluate": "evaluation.batch_size",
+    "generate": "the number of seeds",
+}
 PACKAGES = ("torch", "diffusers", "transformers", "accelerate", "peft", "numpy", "sdexp")
 
 
@@ -43,7 +48,8 @@ def main() -> int:
     except (MemoryError, RuntimeError) as error:
         if not _is_out_of_memory(error):
             raise
-        reason = f"out of memory: {str(error).splitlines()[0]}; lower training.train_batch_size"
+        told = (str(error).splitlines() or ["no more to be had"])[0]
+        reason = f"out of memory: {told}; lower {REMEDIES[stage]}"
         return _failed(run, reason, MemoryFault.exit_code, is_main)
     if is_main:
         run.update_record(**facts, outcome={"exit_code": 0, "reason": None})
@@ -82,14 +88,36 @@ def _train(run: RunFolder) -> dict[str, Any]:
     if recipes.evaluation.enabled:
         evaluation_data(recipes)
     trainer = Trainer(run, recipes, Store(default_root()), plain(config))
+    made_from = {
+        "base_weights": trainer.base_weights,
+        "data": {"train": opened_data(trainer.data)},
+    }
+    _check_unchanged(run, made_from)
     if trainer.is_main:
         run.update_record(
             versions={name: version(name) for name in PACKAGES},
             device=_device_name(trainer.model.device),
-            base_weights=trainer.base_weights,
-            data={"train": opened_data(trainer.data)},
+            **made_from,
         )
     return {"training": trainer.train() | {"peak_memory_gb": _peak_memory_gb()}}
+
+
+def _check_unchanged(run: RunFolder, made_from: dict[str, Any]) -> None:
+    """Raise `DataError` when a run that has checkpoints would go on with other data or weights."""
+    from sdexp.engine.checkpoint import saved_steps
+
+    record = run.read_record()
+    if not saved_steps(run.checkpoints) or "data" not in record:
+        return
+    old, new = record["data"]["train"]["manifest"], made_from["data"]["train"]["manifest"]
+    same = {"pictures or captions": old == new,
+            "original's weights": record["base_weights"] == made_from["base_weights"]}  # fmt: skip
+    changed = [what for what, equal in same.items() if not equal]
+    if changed:
+        raise DataError(
+            f"run_dir={run.path}: the {' and the '.join(changed)} changed since this run's last "
+            "checkpoint; put them back or name a new folder"
+        )
 
 
 def _evaluate(run: RunFolder) -> dict[str, Any]:

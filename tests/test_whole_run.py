@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from sdexp import evaluate, generate
+from sdexp import evaluate, generate, train
 from sdexp.ground.assets import located
 from sdexp.ground.run import RunFolder
 from sdexp.report import door as report
@@ -130,6 +130,27 @@ def test_a_scorer_named_later_is_that_of_every_metric(finished: RunFolder, tmp_p
     assert evaluate.main([f"run={finished.path}", f"evaluation.scorer={other}"]) == 0
     scores = json.loads(finished.scores.read_text())
     assert {metric["backbone"] for metric in scores["metrics"].values()} == {str(other)}
+
+
+@pytest.mark.slow
+def test_a_longer_training_goes_on_and_says_so(finished: RunFolder, tmp_path: Path) -> None:
+    run = RunFolder(shutil.copytree(finished.path, tmp_path / "grown"))
+    old = run.scores.read_bytes()
+    assert train.main([*WHOLE, f"run_dir={run.path}", "training.max_train_steps=6"]) == 0
+    record = run.read_record()
+    assert record["status"] == "finished" and record["grown_from"] == [4]
+    assert record["training"]["steps"] == 6 and record["training"]["first_step"] == 5
+    assert any(file.read_bytes() == old for file in run.previous.glob("*/scores.json"))
+    assert run.scores.read_bytes() != old
+    assert "first trained to step 4" in run.report_html.read_text()
+
+
+@pytest.mark.slow
+def test_a_verdict_on_another_metric_is_told(finished: RunFolder, tmp_path: Path) -> None:
+    run = RunFolder(shutil.copytree(finished.path, tmp_path / "other"))
+    assert evaluate.main([f"run={run.path}", "evaluation.primary=clip_score"]) == 0
+    assert "evaluation.primary was chosen after the run" in run.report_html.read_text()
+    assert "chosen after the run" not in finished.report_html.read_text()
 
 
 def test_an_evaluation_cannot_change_the_run(

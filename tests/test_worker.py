@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from sdexp import worker
+from sdexp.engine.checkpoint import Checkpoint, save_checkpoint
 from sdexp.ground.run import RunFolder
 from sdexp.ground.types import ConfigError, DataError, DivergedError
 
@@ -44,10 +45,33 @@ def test_a_real_lack_of_memory_ends_with_75(
     assert run.read_record()["outcome"]["exit_code"] == 75
 
 
+def test_memory_faults_without_a_text_are_told_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = RunFolder(tmp_path)
+    assert stage(monkeypatch, run, raising(MemoryError())) == 75
+    assert "out of memory" in run.read_record()["outcome"]["reason"]
+
+
 def test_other_faults_are_not_swallowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(RuntimeError, match="shapes"):
         stage(monkeypatch, RunFolder(tmp_path), raising(RuntimeError("shapes differ")))
     assert not RunFolder(tmp_path).record.exists()
+
+
+@pytest.mark.parametrize("changed", ["data", "base_weights"])
+def test_a_run_goes_on_with_the_data_and_weights_that_it_began_with(
+    tmp_path: Path, changed: str
+) -> None:
+    run = RunFolder(tmp_path)
+    before = {"data": {"train": {"manifest": "a"}}, "base_weights": {"unet": "b"}}
+    after = before | {changed: {"train": {"manifest": "other"}, "unet": "other"}}
+    run.update_record(**before)
+    worker._check_unchanged(run, after)
+    save_checkpoint(run.checkpoints, Checkpoint(1, {"trained": {}}, {}), keep=1)
+    worker._check_unchanged(run, before)
+    with pytest.raises(DataError, match="changed since this run's last checkpoint"):
+        worker._check_unchanged(run, after)
 
 
 @pytest.mark.parametrize(

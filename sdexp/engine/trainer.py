@@ -240,6 +240,7 @@ class Trainer:
         return {
             "steps": self.state.step,
             "epochs": self._epochs(),
+            "first_step": first + 1,
             "seconds": seconds,
             "images_per_second": images / self.update_seconds if images else None,
             "trainable_parameters": sum(p.numel() for p in self.state.parameters),

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 FILE = Path("pytorch_lora_weights.safetensors")
 METADATA_KEY = "lora_adapter_metadata"
+# With the prefix of published text encoders, that diffusers takes off where the model has none.
+PREFIXES = {"unet": "unet.", "text_encoder": "text_encoder.text_model."}
 A, B = ".lora_A.weight", ".lora_B.weight"
 COMPONENTS = ("unet", "text_encoder")
 
@@ -70,19 +72,15 @@ class Lora(AbstractFinetune):
     def _check_targets(self, model: LoadedModel) -> None:
         """Raise `ConfigError` for a target that no layer has, and a component without a target."""
         found = {
-            name: {
-                target
-                for target in self.target_modules
-                if any(_is_target(layer, target) for layer, _ in module.named_modules())
-            }
+            name: {target for target in self.target_modules if _is_target(module, target)}
             for name, module in model.modules().items()
             if name in COMPONENTS
         }
         unknown = [t for t in self.target_modules if not any(t in of for of in found.values())]
         if unknown:
             raise ConfigError(
-                f"finetune.target_modules: no layer is called {unknown[0]}; allowed are the ends "
-                "of layer names, such as to_q, to_k, to_v, to_out.0"
+                f"finetune.target_modules: no linear or convolution layer is called {unknown[0]}; "
+                "allowed are the ends of layer names, such as to_q, to_k, to_v, to_out.0"
             )
         bare = [name for name in self.components if not found[name]]
         if bare:
@@ -108,7 +106,7 @@ class Lora(AbstractFinetune):
         for name in self.components:
             module = model.modules()[name]
             for key, tensor in adapter_tensors(module).items():
-                tensors[f"{name}.{key}"] = tensor
+                tensors[f"{PREFIXES[name]}{key}"] = tensor
             # The same weights are the same bytes, wherever the original lay.
             found = module.peft_config["default"].to_dict() | {"base_model_name_or_path": None}
             for key, value in found.items():
@@ -124,7 +122,7 @@ class Lora(AbstractFinetune):
             return Applied(applied=0, changed=0)
         model.load_adapters(folder)
         present = {
-            f"{name}.{key}": tensor
+            f"{PREFIXES[name]}{key}": tensor
             for name in self.components
             if _has_adapter(module := model.modules()[name])
             for key, tensor in adapter_tensors(module).items()
@@ -132,8 +130,12 @@ class Lora(AbstractFinetune):
         return _compare(saved, present)
 
 
-def _is_target(layer: str, target: str) -> bool:
-    return layer == target or layer.endswith(f".{target}")
+def _is_target(module: Any, target: str) -> bool:
+    """Whether PEFT can adapt all layers of a module whose names end in `target`; False if none."""
+    from torch import nn
+
+    named = [m for n, m in module.named_modules() if n == target or n.endswith(f".{target}")]
+    return bool(named) and all(isinstance(m, nn.Linear | nn.Conv2d | nn.Embedding) for m in named)
 
 
 def adapter_tensors(module: Any) -> dict[str, Tensor]:

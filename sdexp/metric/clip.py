@@ -104,17 +104,18 @@ def load_clip(backbone: str, device: str) -> Clip:
     path = located(backbone)
     try:
         model = CLIPModel.from_pretrained(path, dtype=torch.float32, use_safetensors=True)
+        tokenizer = CLIPTokenizer.from_pretrained(path)
+        processor = CLIPImageProcessor.from_pretrained(path)
     except OSError as error:
         raise DataError(
             f"backbone={backbone}: cannot be loaded ({str(error).splitlines()[0]}); name a CLIP "
-            "folder or Hub id with model.safetensors in evaluation.scorer"
+            "folder or Hub id with model.safetensors, tokenizer and preprocessor_config.json in "
+            "evaluation.scorer"
         ) from error
     torch.nn.Module.to(model, device)
     text = model.config.text_config
     assert isinstance(text, CLIPTextConfig)
-    tokenizer = CLIPTokenizer.from_pretrained(path)
     _check_end_token(backbone, text.eos_token_id, tokenizer)
-    processor = CLIPImageProcessor.from_pretrained(path)
     return Clip(model, tokenizer, processor, text.max_position_embeddings)
 
 

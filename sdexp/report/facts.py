@@ -59,7 +59,15 @@ class Facts:
 
     @property
     def warnings(self) -> list[str]:
-        return list(self.scores["warnings"]) if self.scores else []
+        lines = list(self.scores["warnings"]) if self.scores else []
+        for key in self.record["chosen_later"] if "chosen_later" in self.record else ():
+            lines.append(f"{key} was chosen after the run, so the verdict was not declared before")
+        for steps in self.record["grown_from"] if "grown_from" in self.record else ():
+            lines.append(
+                f"first trained to step {steps}, then further: unless the schedule is constant, "
+                "one run of the whole length has other weights"
+            )
+        return lines
 
     def curve(self, split: str, name: str) -> list[tuple[int, float]]:
         """(step, value) of one logged number."""

@@ -144,12 +144,31 @@ def test_a_fault_is_one_line_that_names_the_key(override: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "prompt", ["a red star , hills behind", "stripes (big)", "it's [b], {c}", ""]
+    "prompt",
+    [
+        "a red star , hills behind",
+        "stripes (big)",
+        "it's [b], {c}",
+        "",
+        "a\\b",
+        "a\\'b\\",
+        "price ${x}",
+        "a\\${x}",
+        'she said "hi"',
+        '"a" and "b"',
+        "null, really",
+    ],
 )
 def test_a_prompt_is_taken_as_it_is(prompt: str) -> None:
     assert compose("generate", ["run=x", f"prompt={prompt}"]).config.prompt == prompt
     config = compose("train", [f"evaluation.negative_prompt={prompt}"]).config
     assert config.evaluation.negative_prompt == prompt
+
+
+def test_quotes_around_a_prompt_are_not_part_of_it() -> None:
+    assert compose("generate", ["run=x", "prompt='a, b'"]).config.prompt == "a, b"
+    config = compose("generate", ["run=x", "prompt=a", "negative_prompt=null"]).config
+    assert config.negative_prompt is None
 
 
 def test_all_faults_of_the_sections_are_told_at_once() -> None:

@@ -237,7 +237,9 @@ def test_lora_values_out_of_range_are_refused_by_name(wrong) -> None:  # type: i
 @pytest.mark.parametrize(
     "components, targets, message",
     [
-        (["unet"], ["to_q", "to_z"], "no layer is called to_z"),
+        (["unet"], ["to_q", "to_z"], "layer is called to_z"),
+        (["unet"], ["to_q", "attn1"], "layer is called attn1"),
+        (["unet"], ["to_out"], "layer is called to_out"),
         (["unet", "text_encoder"], ["to_q"], "no such layer in text_encoder"),
     ],
 )

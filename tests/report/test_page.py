@@ -72,7 +72,8 @@ def run(tmp_path: Path) -> RunFolder:
         versions={"torch": "2"},
         data={"train": {"pictures": 9, "captions": 45, "manifest": "f" * 64,
                         "dropped": [["bad<b>.jpg", "truncated"]], "repaired": []}},
-        training={"steps": 19, "epochs": 0.4, "seconds": 3.0, "trainable_parameters": 100,
+        training={"steps": 19, "epochs": 0.4, "first_step": 1, "seconds": 3.0,
+                  "trainable_parameters": 100,
                   "total_parameters": 1000, "peak_memory_gb": 1.2, "best_step": None},
     )  # fmt: skip
     return folder
