@@ -19,9 +19,7 @@ def check_weights(key: str, name: str, config_file: str) -> None:
     folder = Path(located(name))
     if folder.is_dir():
         if not (folder / config_file).is_file():
-            raise DataError(
-                f"{key}={name}: the folder has no {config_file}; name a diffusers folder"
-            )
+            raise DataError(f"{key}={name}: the folder has no {config_file}; name one that has")
         return
     if name.startswith((".", "/", "~")) or name.count("/") != 1:
         raise DataError(
