@@ -22,9 +22,10 @@ def row(strategy: str, folder: Path) -> str:
     record = json.loads((folder / "run.json").read_text())
     fid, kid, clip = scores["fid"], scores["kid"], scores["clip_score"]
     memory = max(record[stage]["peak_memory_gb"] for stage in ("training", "evaluation"))
+    whole = record["training"]["first_step"] == 1
     cells = [
         strategy,
-        f"{record['command_seconds']:.0f} s",
+        f"{record['command_seconds']:.0f} s" if whole else "interrupted",
         f"{memory:.1f} GB",
         f"{kid['original']:.0f} -> {kid['finetuned']:.0f} ({kid['verdict']})",
         f"{fid['original']:.1f} -> {fid['finetuned']:.1f}",

@@ -39,7 +39,7 @@ def _train(argv: list[str]) -> int:
     run, is_new = _run_folder(composed)
     with run.lock() as lock:
         print(f"run folder: {run.path}", flush=True)
-        spent = _freeze(run, composed, argv)
+        _freeze(run, composed, argv)
         run.set_results_aside()
         code = start_worker(run, "train", recipes.hardware.num_processes, lock)
         if code in (2, 65) and is_new and not run.log.exists():
@@ -50,7 +50,7 @@ def _train(argv: list[str]) -> int:
             code = start_worker(run, "evaluate", 1, lock)
         if code == 0:
             run.finish()
-        run.update_record(command_seconds=spent + time.monotonic() - began)
+        run.update_record(command_seconds=time.monotonic() - began)
         write_report(run)
     _tell(run, code, recipes)
     return code
@@ -105,19 +105,15 @@ def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return found
 
 
-def _freeze(run: RunFolder, composed: Composed, argv: list[str]) -> float:
-    """Write run.json and config.yaml before anything else; a folder with the latter is a run.
-
-    Returns the seconds that earlier commands worked on this run.
-    """
-    before = run.read_record() if run.record.exists() else {}
+def _freeze(run: RunFolder, composed: Composed, argv: list[str]) -> None:
+    """Write run.json and config.yaml before anything else; a folder with the latter is a run."""
     commit, dirty = _git()
     started = datetime.now(UTC).isoformat(timespec="seconds")
     run.update_record(
         command=" ".join(["python -m sdexp.train", *argv]),
         evaluate_command=None,
         chosen_later=[],
-        grown_from=_grown_from(run, composed.config, before),
+        grown_from=_grown_from(run, composed.config),
         status="running",
         exit_code=None,
         reason=None,
@@ -129,17 +125,15 @@ def _freeze(run: RunFolder, composed: Composed, argv: list[str]) -> float:
         stage="train",
     )
     write_config(run.config, composed.config)
-    return float(before["command_seconds"]) if "command_seconds" in before else 0.0
 
 
-def _grown_from(run: RunFolder, config: DictConfig, before: dict[str, Any]) -> list[int]:
-    """Lengths that this run was trained to before its `max_train_steps` was raised."""
-    lengths: list[int] = before["grown_from"] if "grown_from" in before else []
-    if run.config.is_file():
-        old = read_config(run.config).training.max_train_steps
-        if old != config.training.max_train_steps:
-            lengths = [*lengths, old]
-    return lengths
+def _grown_from(run: RunFolder, config: DictConfig) -> list[int]:
+    """Lengths that this run was meant to have before its `max_train_steps` was raised."""
+    if not run.config.is_file():
+        return []
+    lengths: list[int] = run.read_record()["grown_from"]
+    old = read_config(run.config).training.max_train_steps
+    return lengths if old == config.training.max_train_steps else [*lengths, old]
 
 
 def _git() -> tuple[str | None, bool | None]:

@@ -75,7 +75,9 @@ def new_run(tmp_path: Path, config: Callable[..., Config]) -> Callable[..., RunF
         run = RunFolder(tmp_path / name)
         run.path.mkdir()
         write_config(run.config, config(*FAST, *overrides))
-        run.update_record(status="running", exit_code=None, reason=None)
+        run.update_record(
+            status="running", exit_code=None, reason=None, chosen_later=[], grown_from=[]
+        )
         return run
 
     return make

@@ -142,7 +142,7 @@ def test_a_longer_training_goes_on_and_says_so(finished: RunFolder, tmp_path: Pa
     assert record["training"]["steps"] == 6 and record["training"]["first_step"] == 5
     assert any(file.read_bytes() == old for file in run.previous.glob("*/scores.json"))
     assert run.scores.read_bytes() != old
-    assert "first trained to step 4" in run.report_html.read_text()
+    assert "first meant to end at step 4" in run.report_html.read_text()
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from sdexp.ground.run import disk_faults
+from sdexp.ground.run import disk_faults, write_text
 from sdexp.ground.tensors import write_tensors
 
 MANIFEST = "manifest.json"
@@ -43,11 +43,9 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, keep: int) -> None:
         temporary.mkdir(parents=True)
         for group, tensors in checkpoint.tensors.items():
             write_tensors(temporary / f"{group}.safetensors", tensors)
-        (temporary / "values.json").write_text(json.dumps(checkpoint.values, sort_keys=True))
+        write_text(temporary / "values.json", json.dumps(checkpoint.values, sort_keys=True))
         sums = {file.name: _sha256(file) for file in sorted(temporary.iterdir())}
-        (temporary / MANIFEST).write_text(json.dumps(sums, indent=2))
-        for file in temporary.iterdir():
-            _sync(file)
+        write_text(temporary / MANIFEST, json.dumps(sums, indent=2))
         _sync(temporary)
         shutil.rmtree(target, ignore_errors=True)
         temporary.rename(target)

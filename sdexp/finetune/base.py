@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sdexp.ground.run import write_text
 from sdexp.ground.types import Applied, DataError, LoadedModel
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def unfreeze(name: str, module: nn.Module) -> dict[str, nn.Parameter]:
 def write_config(file: Path, text: str) -> None:
     """Write a network's configuration without the place that it was loaded from."""
     values = {key: value for key, value in json.loads(text).items() if key != "_name_or_path"}
-    file.write_text(json.dumps(values, indent=2, sort_keys=True) + "\n")
+    write_text(file, json.dumps(values, indent=2, sort_keys=True) + "\n")
 
 
 def read_tensors(file: Path) -> dict[str, Tensor]:

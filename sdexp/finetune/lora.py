@@ -20,7 +20,7 @@ METADATA_KEY = "lora_adapter_metadata"
 # With the prefix of published text encoders, that diffusers takes off where the model has none.
 PREFIXES = {"unet": "unet.", "text_encoder": "text_encoder.text_model."}
 A, B = ".lora_A.weight", ".lora_B.weight"
-COMPONENTS = ("unet", "text_encoder")
+COMPONENTS = tuple(PREFIXES)
 
 
 @dataclass(frozen=True)

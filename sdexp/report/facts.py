@@ -60,12 +60,12 @@ class Facts:
     @property
     def warnings(self) -> list[str]:
         lines = list(self.scores["warnings"]) if self.scores else []
-        for key in self.record["chosen_later"] if "chosen_later" in self.record else ():
+        for key in self.record["chosen_later"]:
             lines.append(f"{key} was chosen after the run, so the verdict was not declared before")
-        for steps in self.record["grown_from"] if "grown_from" in self.record else ():
+        for steps in self.record["grown_from"]:
             lines.append(
-                f"first trained to step {steps}, then further: unless the schedule is constant, "
-                "one run of the whole length has other weights"
+                f"first meant to end at step {steps}, then trained further: unless the schedule is "
+                "constant, one run of the whole length has other weights"
             )
         return lines
 

@@ -67,7 +67,7 @@ def run(tmp_path: Path) -> RunFolder:
     folder.log.write_text("\n".join(map(json.dumps, log)) + "\n")
     folder.update_record(
         status="finished", stage="evaluate", reason=None, device="cpu",
-        command="python -m sdexp.train",
+        command="python -m sdexp.train", chosen_later=[], grown_from=[],
         choices={"model": "pocket", "finetune": "lora", "dataset": "pocket"},
         versions={"torch": "2"},
         data={"train": {"pictures": 9, "captions": 45, "manifest": "f" * 64,
