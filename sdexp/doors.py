@@ -3,13 +3,10 @@
 import difflib
 import os
 import re
-import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import hydra
 from hydra.core.config_store import ConfigStore
@@ -20,8 +17,9 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import MarkedYAMLError, YAMLError
 
 from sdexp.ground.build import did_you_mean
-from sdexp.ground.config import EvaluateRoot, GenerateRoot, ReportRoot, TrainRoot
-from sdexp.ground.run import FOLLOW_DOOR, RunFolder
+from sdexp.ground.interrupt import Interrupted, interruptible, listening
+from sdexp.ground.roots import EvaluateRoot, GenerateRoot, ReportRoot, StoreRoot, TrainRoot
+from sdexp.ground.run import RunFolder
 from sdexp.ground.types import ConfigError, SdexpError
 
 PACKAGE = Path(__file__).parent
@@ -31,10 +29,10 @@ ROOTS = {
     "evaluate": EvaluateRoot,
     "generate": GenerateRoot,
     "report": ReportRoot,
+    "store": StoreRoot,
 }
 # In the door of `generate` this means: as the run's evaluation.
 NO_CHOICE = "negative_prompt=null"
-INTERRUPTED, INTERNAL = 130, 70
 
 
 def run_door(work: Callable[[list[str]], int], argv: list[str] | None) -> int:
@@ -42,13 +40,15 @@ def run_door(work: Callable[[list[str]], int], argv: list[str] | None) -> int:
     arguments = sys.argv[1:] if argv is None else argv
     try:
         refuse_ranks()
-        return work(arguments)
+        with listening(), interruptible():
+            return work(arguments)
     except SdexpError as error:
         for line in str(error).splitlines():
             print(f"error: {line}", file=sys.stderr)
         return error.exit_code
-    except KeyboardInterrupt:
-        return INTERRUPTED
+    except Interrupted as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
 
 
 def refuse_ranks() -> None:
@@ -65,9 +65,6 @@ def only_shows(name: str, argv: list[str]) -> bool:
     flags = [argument for argument in argv if argument.startswith("-")]
     if not flags:
         return False
-    refused = [flag for flag in flags if flag.split("=")[0] in ("-m", "--multirun")]
-    if refused:
-        raise ConfigError(f"{refused[0]}: sweeps are not there yet; start one run at a time")
     allowed = ("--help", "-h", "--cfg", "-c", "--info", "-i", "--resolve", "--package", "-p",
                "--hydra-help", "--version", "--shell-completion", "-sc")  # fmt: skip
     foreign = [flag for flag in flags if flag.split("=")[0] not in allowed]
@@ -96,7 +93,7 @@ def compose(name: str, overrides: list[str]) -> Composed:
     if forbidden:
         raise ConfigError(f"{forbidden[0]}: the hydra node cannot be overridden")
     try:
-        composed = _compose(name, [_quoted(override) for override in overrides])
+        composed = _compose(name, [quoted(override) for override in overrides])
     except (HydraException, OmegaConfBaseException, YAMLError, ValueError) as error:
         raise ConfigError(_explain(name, error, overrides)) from error
     known = [field.name for field in fields(ROOTS[name])]
@@ -106,7 +103,7 @@ def compose(name: str, overrides: list[str]) -> Composed:
     return composed
 
 
-def _quoted(override: str) -> str:
+def quoted(override: str) -> str:
     """A prompt is one text: its commas and brackets are not for Hydra to read."""
     key, _, value = override.partition("=")
     if key.rpartition(".")[2] not in ("prompt", "negative_prompt") or override == NO_CHOICE:
@@ -224,36 +221,3 @@ def existing_run(path: str) -> RunFolder:
             f"run={path}: no run folder (config.yaml is missing); name one below outputs/"
         )
     return run
-
-
-def start_worker(run: RunFolder, stage: str, processes: int, lock: int) -> int:
-    """Run a stage in a child, or in one per process; the exit code comes from run.json.
-
-    A failed training or evaluation is a failed run; `generate` only uses it. The children
-    hold the run's lock too, and end when this process does: their standard input is a pipe that
-    closes with it.
-    """
-    command = [sys.executable, "-m", "sdexp.worker", str(run.path), stage]
-    environment = os.environ | {FOLLOW_DOOR: "1"}
-    if processes > 1:
-        launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}"]
-        command = [sys.executable, *launcher, *command[1:]]
-        threads = max(1, (os.cpu_count() or 1) // processes)
-        environment.setdefault("OMP_NUM_THREADS", str(threads))
-    settles = stage != "generate"
-    run.update_record(outcome=None)
-    if settles:
-        run.update_record(status="running", stage=stage, exit_code=None, reason=None)
-    with subprocess.Popen(
-        command, env=environment, stdin=subprocess.PIPE, pass_fds=[lock]
-    ) as child:
-        try:
-            died_of = child.wait()
-        except KeyboardInterrupt:
-            died_of = child.wait()
-    died: dict[str, Any] = {"exit_code": INTERNAL, "reason": f"the worker died with code {died_of}"}
-    outcome = run.read_record()["outcome"] or died
-    if settles and outcome["exit_code"]:
-        ended = datetime.now(UTC).isoformat(timespec="seconds")
-        run.update_record(status="failed", ended=ended, **outcome)
-    return int(outcome["exit_code"])

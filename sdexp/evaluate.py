@@ -4,11 +4,12 @@ import sys
 
 from omegaconf import DictConfig, OmegaConf
 
-from sdexp.doors import Composed, compose, existing_run, only_shows, run_door, start_worker
+from sdexp.doors import Composed, compose, existing_run, only_shows, run_door
 from sdexp.engine.recipes import build_recipes
 from sdexp.ground.build import Config, read_config, write_config
 from sdexp.ground.run import RunFolder
 from sdexp.ground.types import ConfigError
+from sdexp.job import carry_out
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -19,8 +20,6 @@ def main(argv: list[str] | None = None) -> int:
 def _evaluate(argv: list[str]) -> int:
     if only_shows("evaluate", argv):
         return 0
-    from sdexp.report.page import write_report
-
     run = existing_run(_run_argument(argv))
     config = _evaluation_config(run, compose("evaluate", argv), argv)
     recipes = build_recipes(config)
@@ -34,10 +33,7 @@ def _evaluate(argv: list[str]) -> int:
             evaluate_command=" ".join(["python -m sdexp.evaluate", *argv]),
             chosen_later=_chosen_later(read_config(run.config), config),
         )
-        code = start_worker(run, "evaluate", 1, lock)
-        if code == 0:
-            run.finish()
-        write_report(run)
+        code = carry_out(run, recipes, lock, ["evaluate"])
     print(f"report: {run.report_html}", flush=True)
     return code
 

@@ -7,12 +7,13 @@ from datetime import datetime
 
 from omegaconf import OmegaConf
 
-from sdexp.doors import compose, existing_run, only_shows, run_door, start_worker
+from sdexp.doors import compose, existing_run, only_shows, run_door
 from sdexp.engine.recipes import build_recipes
 from sdexp.ground.build import read_config
 from sdexp.ground.config import at_least
 from sdexp.ground.run import write_text
 from sdexp.ground.types import ConfigError
+from sdexp.job import run_stages
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -55,7 +56,7 @@ def _generate(argv: list[str]) -> int:
     }
     with run.lock() as lock:
         write_text(run.request, json.dumps(request, indent=2))
-        return start_worker(run, "generate", 1, lock)
+        return int(run_stages(run, ["generate"], 1, lock)["exit_code"])
 
 
 if __name__ == "__main__":

@@ -8,7 +8,8 @@ from sdexp import train
 from tests.conftest import FAST
 
 # Every stage of a small run, and the default tracker without a key.
-WHOLE = [*(o for o in FAST if o != "tracker=none"), "tracker.mode=offline", "optimizer.lr=0.01"]
+WHOLE = [o for o in FAST if o != "tracker=none"]
+WHOLE += ["tracker.wandb.mode=offline", "optimizer.lr=0.01"]
 
 
 def fault(capfd: pytest.CaptureFixture[str], code: int, *argv: str, door: Any = train) -> str:

@@ -84,6 +84,14 @@ def new_run(tmp_path: Path, config: Callable[..., Config]) -> Callable[..., RunF
 
 
 @pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The override that takes a model of a few thousand random weights."""
+    from tests.tiny import make_tiny
+
+    return f"model.pretrained_model_name_or_path={make_tiny(tmp_path_factory.mktemp('tiny'))}"
+
+
+@pytest.fixture(scope="session")
 def shared_data() -> Iterator[Path]:
     if not SHARED.is_dir():
         pytest.skip("the folder of real pictures is not beside this checkout")

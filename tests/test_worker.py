@@ -8,6 +8,7 @@ import torch
 
 from sdexp import worker
 from sdexp.engine.checkpoint import Checkpoint, save_checkpoint
+from sdexp.ground.interrupt import Interrupted
 from sdexp.ground.run import RunFolder
 from sdexp.ground.types import ConfigError, DataError, DivergedError
 
@@ -32,7 +33,8 @@ def test_what_became_of_a_stage_stands_in_the_record(
     run = RunFolder(tmp_path)
     assert stage(monkeypatch, run, lambda _: {"training": {"steps": 3}}) == 0
     record = json.loads(run.record.read_text())
-    assert record == {"training": {"steps": 3}, "outcome": {"exit_code": 0, "reason": None}}
+    outcome = {"exit_code": 0, "reason": None}
+    assert record == {"stage": "train", "training": {"steps": 3}, "outcome": outcome}
 
 
 def test_a_real_lack_of_memory_ends_with_75(
@@ -56,7 +58,7 @@ def test_memory_faults_without_a_text_are_told_too(
 def test_other_faults_are_not_swallowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(RuntimeError, match="shapes"):
         stage(monkeypatch, RunFolder(tmp_path), raising(RuntimeError("shapes differ")))
-    assert not RunFolder(tmp_path).record.exists()
+    assert "outcome" not in RunFolder(tmp_path).read_record()
 
 
 @pytest.mark.parametrize("changed", ["data", "base_weights"])
@@ -74,16 +76,28 @@ def test_a_run_goes_on_with_the_data_and_weights_that_it_began_with(
         worker._check_unchanged(run, after)
 
 
-@pytest.mark.parametrize(
-    ("error", "code"), [(ConfigError("c"), 0), (DivergedError("d"), 0), (DataError("e"), 65)]
-)
-def test_ranks_end_together(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Any, code: int
+@pytest.mark.parametrize("error", [ConfigError("c"), DivergedError("d"), Interrupted(15)])
+def test_only_the_main_process_writes_the_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Any
 ) -> None:
     run = RunFolder(tmp_path)
-    assert stage(monkeypatch, run, raising(error)) == code
+    assert stage(monkeypatch, run, raising(error)) == error.exit_code
     outcome = run.read_record()["outcome"]
     assert outcome == {"exit_code": error.exit_code, "reason": str(error)}
     run.record.unlink()
     monkeypatch.setenv("RANK", "1")
-    assert stage(monkeypatch, run, raising(error)) == code and not run.record.exists()
+    code = stage(monkeypatch, run, raising(error))
+    assert code == error.exit_code and not run.record.exists()
+
+
+def test_stages_follow_each_other_until_one_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, done = RunFolder(tmp_path), []
+    monkeypatch.setitem(worker.STAGES, "train", lambda _: done.append("train") or {"a": 1})
+    monkeypatch.setitem(worker.STAGES, "evaluate", raising(DataError("too few")))
+    monkeypatch.setattr(sys, "argv", ["worker", str(run.path), "train", "evaluate"])
+    assert worker.main() == 65 and done == ["train"]
+    record = run.read_record()
+    assert record["stage"] == "evaluate" and record["a"] == 1
+    assert record["outcome"] == {"exit_code": 65, "reason": "too few"}

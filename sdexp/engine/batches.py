@@ -4,6 +4,7 @@ All of it is a function of (seed, epoch, sample id), so that batch size, number 
 workers and interruptions change nothing.
 """
 
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,18 +16,20 @@ from torch.utils.data import DataLoader, Dataset
 
 from sdexp.dataset.base import OpenDataset
 from sdexp.engine.images import crop_square, to_tensor
+from sdexp.engine.latents import Encoded, MomentShelf, sighted
 from sdexp.ground.config import TrainingConfig
 from sdexp.ground.streams import stream
 
 
 @dataclass(frozen=True)
 class Item:
-    """One prepared sample; pixels: uint8 [3, R, R]."""
+    """One prepared sample; pixels: uint8 [3, R, R], None when its moments are known."""
 
     epoch: int
     sample_id: str
     caption: str
-    pixels: Tensor
+    pixels: Tensor | None
+    encoded: Encoded | None
 
 
 @dataclass(frozen=True)
@@ -78,22 +81,34 @@ class TrainPictures(Dataset[Item]):
     """Prepares samples by (epoch, index): resized, cropped, flipped, with one caption."""
 
     def __init__(
-        self, data: OpenDataset, config: TrainingConfig, resolution: int, caption_dropout: float
+        self,
+        data: OpenDataset,
+        config: TrainingConfig,
+        resolution: int,
+        caption_dropout: float,
+        shelf: MomentShelf | None,
     ) -> None:
         self.data = data
         self.config = config
         self.resolution = resolution
         self.caption_dropout = caption_dropout
+        self.shelf = shelf
 
     def __getitem__(self, key: tuple[int, int]) -> Item:
         epoch, index = key
-        sample = self.data[index]
-        return Item(
-            epoch=epoch,
-            sample_id=sample.sample_id,
-            caption=self.choose_caption(sample.captions, epoch, sample.sample_id),
-            pixels=to_tensor(self.prepare(sample.image, epoch, sample.sample_id)),
-        )
+        sample_id = self.data.sample_id(index)
+        caption = self.choose_caption(self.data.captions(index), epoch, sample_id)
+        place, flipped = self.placement(epoch, sample_id)
+
+        def decode() -> Tensor:
+            square = crop_square(self.data[index].image, self.resolution, place)
+            return to_tensor(
+                square.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if flipped else square
+            )
+
+        name = (index, flipped) if self.config.center_crop else None
+        pixels, encoded = sighted(self.shelf, name, decode)
+        return Item(epoch, sample_id, caption, pixels, encoded)
 
     def choose_caption(self, captions: tuple[str, ...], epoch: int, sample_id: str) -> str:
         """One of the captions, or the empty one with the dropout's probability."""
@@ -106,18 +121,16 @@ class TrainPictures(Dataset[Item]):
         )
         return captions[int(chosen)]
 
-    def prepare(self, image: Image.Image, epoch: int, sample_id: str) -> Image.Image:
-        """The square that the network sees."""
-        seed, place = self.config.seed, (0.5, 0.5)
+    def placement(self, epoch: int, sample_id: str) -> tuple[tuple[float, float], bool]:
+        """Where the square lies along the longer side, and whether it is mirrored."""
+        seed, place, flipped = self.config.seed, (0.5, 0.5), False
         if not self.config.center_crop:
             across, down = torch.rand(2, generator=stream(seed, "crop", epoch, sample_id)).tolist()
             place = (across, down)
-        image = crop_square(image, self.resolution, place)
         if self.config.random_flip:
             draw = torch.rand((), generator=stream(seed, "flip", epoch, sample_id))
-            if draw < 0.5:
-                return image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-        return image
+            flipped = bool(draw < 0.5)
+        return place, flipped
 
 
 def micro_batches(
@@ -132,6 +145,10 @@ def micro_batches(
     # With a generator of its own, starting the loader leaves the global one, and so dropout, alone.
     loader = DataLoader(
         pictures, batch_sampler=keys, num_workers=workers, collate_fn=list,
-        generator=torch.Generator(),
+        generator=torch.Generator(), worker_init_fn=_leave_signals_to_the_parent,
     )  # fmt: skip
     yield from loader
+
+
+def _leave_signals_to_the_parent(_: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

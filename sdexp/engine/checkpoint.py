@@ -1,25 +1,28 @@
 """Checkpoints: everything that is needed to resume, whole and verified, or absent.
 
-A checkpoint is a folder of safetensors and JSON with a manifest of sha256 sums. It is written
-under a temporary name, synced, renamed and verified; only then are old ones removed.
+A checkpoint is a folder of safetensors and JSON with a manifest of sizes and sha256 sums. It is
+written under a temporary name, synced, renamed and verified; only then are old ones removed. One
+that does not verify is moved to `quarantine/` and the next older one is used.
 """
 
 import hashlib
 import json
 import os
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load
 from torch import Tensor
 
-from sdexp.ground.run import disk_faults, write_text
+from sdexp.ground.run import check_room, disk_faults, write_text
 from sdexp.ground.tensors import write_tensors
+from sdexp.ground.types import DataError, DiskError
 
-MANIFEST = "manifest.json"
+MANIFEST, VALUES, QUARANTINE = "manifest.json", "values.json", "quarantine"
 
 
 @dataclass
@@ -33,64 +36,158 @@ class Checkpoint:
     tensors: dict[str, dict[str, Tensor]]
     values: dict[str, Any]
 
+    @property
+    def nbytes(self) -> int:
+        return sum(t.nbytes for group in self.tensors.values() for t in group.values())
+
+
+class Damaged(Exception):
+    """A checkpoint is not as it was written; the text says what is wrong."""
+
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint, keep: int) -> None:
-    """Write `<folder>/<step>` and remove all but the newest `keep` checkpoints."""
+    """Write `<folder>/<step>` and remove all but the newest `keep` checkpoints.
+
+    Raises `DiskError` when the disk refuses or does not give back what was written; the older
+    checkpoints then stay, and nothing half-written does.
+    """
     target = folder / f"{checkpoint.step:06d}"
     temporary = folder / f".tmp-{target.name}-{os.getpid()}"
-    with disk_faults(target):
+    try:
+        with disk_faults(target):
+            temporary.mkdir(parents=True)
+            check_room(temporary, checkpoint.nbytes)
+            _write(temporary, checkpoint)
+            temporary.rename(target)
+            _sync(folder)
+    except DiskError:
         shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir(parents=True)
-        for group, tensors in checkpoint.tensors.items():
-            write_tensors(temporary / f"{group}.safetensors", tensors)
-        write_text(temporary / "values.json", json.dumps(checkpoint.values, sort_keys=True))
-        sums = {file.name: _sha256(file) for file in sorted(temporary.iterdir())}
-        write_text(temporary / MANIFEST, json.dumps(sums, indent=2))
-        _sync(temporary)
-        shutil.rmtree(target, ignore_errors=True)
-        temporary.rename(target)
-        _sync(folder)
-    assert verify(target), f"{target} does not read back as written"
-    for old in saved_steps(folder)[:-keep]:
-        shutil.rmtree(folder / f"{old:06d}")
+        raise
+    try:
+        verify(target, checkpoint.step)
+    except Damaged as fault:
+        raise DiskError(f"{target}: does not read back as written ({fault})") from fault
+    with disk_faults(folder):
+        for old in saved_steps(folder)[:-keep]:
+            _remove(folder / f"{old:06d}")
 
 
-def clear_unfinished(folder: Path) -> None:
-    """Remove what killed commands left half-written."""
-    for path in folder.glob(".tmp-*"):
-        shutil.rmtree(path)
+def _write(folder: Path, checkpoint: Checkpoint) -> None:
+    for group, tensors in checkpoint.tensors.items():
+        write_tensors(folder / f"{group}.safetensors", tensors)
+    write_text(folder / VALUES, json.dumps(checkpoint.values, sort_keys=True))
+    files = {
+        file.name: {"size": file.stat().st_size, "sha256": _sha256(file)}
+        for file in sorted(folder.iterdir())
+    }
+    manifest = {"step": checkpoint.step, "files": files}
+    write_text(folder / MANIFEST, json.dumps(manifest, indent=2))
+    _sync(folder)
+
+
+def _remove(path: Path) -> None:
+    """Under a name that nobody takes for a checkpoint, so that a kill leaves no half of one."""
+    doomed = path.with_name(f".del-{path.name}-{os.getpid()}")
+    path.rename(doomed)
+    shutil.rmtree(doomed)
+
+
+def settle(folder: Path) -> tuple[int | None, list[str]]:
+    """Leave only good checkpoints: the newest one's step, and a line for each that was damaged.
+
+    Removes what killed commands left half-written or half-removed. Raises `DataError` when
+    checkpoints were made but none is good, instead of starting over.
+    """
+    for leftover in (*folder.glob(".tmp-*"), *folder.glob(".del-*")):
+        shutil.rmtree(leftover)
+    lines: list[str] = []
+    for step in reversed(saved_steps(folder)):
+        path = folder / f"{step:06d}"
+        try:
+            verify(path, step)
+            return step, lines
+        except Damaged as fault:
+            lines.append(f"{path}: damaged checkpoint ({fault}); moved to {_quarantine(path)}")
+    quarantine = folder / QUARANTINE
+    if quarantine.exists():
+        told = "".join(f"{line}\n" for line in lines)
+        raise DataError(
+            f"{told}{folder}: no good checkpoint is left; remove {quarantine} to start from step "
+            "0, or name a new folder"
+        )
+    return None, lines
+
+
+def _quarantine(path: Path) -> Path:
+    taken = len(list((path.parent / QUARANTINE).glob(f"{path.name}*")))
+    target = path.parent / QUARANTINE / (f"{path.name}-{taken}" if taken else path.name)
+    with disk_faults(target):
+        target.parent.mkdir(exist_ok=True)
+        path.rename(target)
+    return target
 
 
 def saved_steps(folder: Path) -> list[int]:
     """Steps of the checkpoints in a folder, oldest first."""
     if not folder.is_dir():
         return []
-    return sorted(int(path.name) for path in folder.iterdir() if path.name.isdecimal())
+    names = [path.name for path in folder.iterdir()]
+    return sorted(int(name) for name in names if name.isdecimal() and f"{int(name):06d}" == name)
 
 
-def verify(path: Path) -> bool:
-    """True when the manifest and every file that it names are as they were written."""
+def verify(path: Path, step: int) -> None:
+    """Raise `Damaged` unless the folder holds exactly what its manifest names, of that step."""
+    for file, expected in _manifest(path, step):
+        if _read_or_damaged(file, _sha256) != expected["sha256"]:
+            raise Damaged(f"{file.name} has other bytes than were written")
+
+
+def read_checkpoint(folder: Path, step: int) -> Checkpoint:
+    """The checkpoint of a step; what is used is what was verified, not a second reading of it."""
+    path = folder / f"{step:06d}"
+    tensors: dict[str, dict[str, Tensor]] = {}
+    values: dict[str, Any] = {}
     try:
-        sums = json.loads((path / MANIFEST).read_text())
-        return all(_sha256(path / name) == total for name, total in sums.items())
-    except (OSError, ValueError):
-        return False
+        for file, expected in _manifest(path, step):
+            data = _read_or_damaged(file, Path.read_bytes)
+            if hashlib.sha256(data).hexdigest() != expected["sha256"]:
+                raise Damaged(f"{file.name} has other bytes than were written")
+            if file.name == VALUES:
+                values = json.loads(data)
+            else:
+                tensors[file.stem] = load(data)
+    except Damaged as fault:
+        raise DataError(f"{path}: changed while it was read ({fault}); start again") from fault
+    return Checkpoint(step, tensors, values)
 
 
-def newest_checkpoint(folder: Path) -> tuple[Checkpoint | None, list[Path]]:
-    """The newest checkpoint that verifies, and the newer ones that do not."""
-    damaged: list[Path] = []
-    for step in reversed(saved_steps(folder)):
-        path = folder / f"{step:06d}"
-        if verify(path):
-            return _read(path, step), damaged
-        damaged.append(path)
-    return None, damaged
+def _manifest(path: Path, step: int) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Each file that a checkpoint must have, with its size and sha256."""
+    if path.is_symlink() or not path.is_dir():
+        raise Damaged("not a folder")
+    try:
+        manifest = json.loads(_read_or_damaged(path / MANIFEST, Path.read_bytes))
+        files = {str(name): dict(facts) for name, facts in manifest["files"].items()}
+        own_step, expected = manifest["step"], [(f["size"], f["sha256"]) for f in files.values()]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise Damaged(f"{MANIFEST} is no manifest") from error
+    if own_step != step:
+        raise Damaged(f"{MANIFEST} is that of step {own_step}")
+    present = {file.name for file in path.iterdir()} - {MANIFEST}
+    if different := present ^ files.keys():
+        raise Damaged(f"{sorted(different)[0]} is missing or does not belong there")
+    for name, (size, _) in zip(files, expected, strict=True):
+        file = path / name
+        if file.is_symlink() or not file.is_file() or file.stat().st_size != size:
+            raise Damaged(f"{name} is no file of {size} bytes")
+    yield from ((path / name, facts) for name, facts in files.items())
 
 
-def _read(path: Path, step: int) -> Checkpoint:
-    tensors = {file.stem: load_file(file) for file in sorted(path.glob("*.safetensors"))}
-    return Checkpoint(step, tensors, json.loads((path / "values.json").read_text()))
+def _read_or_damaged(file: Path, read: Any) -> Any:
+    try:
+        return read(file)
+    except OSError as error:
+        raise Damaged(f"{file.name} cannot be read ({error.strerror})") from error
 
 
 def flatten_optimizer(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:

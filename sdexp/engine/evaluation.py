@@ -1,6 +1,7 @@
 """The evaluation stage: original and finetuned under one protocol, from pictures to scores."""
 
 import json
+import shutil
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from accelerate import Accelerator
 from PIL import Image
 
 from sdexp.engine.hardware import make_accelerator
@@ -25,6 +27,7 @@ from sdexp.engine.sampler import (
 )
 from sdexp.engine.scorer import Pictures, Score, Scorer, per_image_rows
 from sdexp.ground.config import Control
+from sdexp.ground.interrupt import interruptible
 from sdexp.ground.run import MODELS, RunFolder, disk_faults, write_text
 from sdexp.ground.store import Store
 from sdexp.ground.types import Applied, DataError, LoadedModel
@@ -37,48 +40,60 @@ def evaluate(
 ) -> dict[str, Any]:
     """Make and score the pictures of both models; returns what run.json tells about it."""
     began = time.monotonic()
-    device = str(make_accelerator(recipes.hardware).device)
-    pictures, applied = _make_pictures(run, recipes, store, device)
-    scorer = Scorer(recipes.evaluation, device)
+    accelerator = make_accelerator(recipes.hardware)
+    made = _make_pictures(run, recipes, store, accelerator)
+    if made is None:
+        return {}
+    pictures, applied = made
+    scorer = Scorer(recipes.evaluation, str(accelerator.device))
     scores = {}
     for name, metric in recipes.metrics.items():
-        scores[name] = scorer.score(name, metric, pictures)
+        with interruptible():
+            scores[name] = scorer.score(name, metric, pictures)
         _say_score(name, scores[name])
     rows = per_image_rows(pictures, scores)
     with disk_faults(run.per_image):
         pq.write_table(pa.Table.from_pylist(rows), run.per_image)
     summary = _summary(recipes, pictures, scores, applied)
     write_text(run.scores, json.dumps(summary, indent=2) + "\n")
+    shutil.rmtree(run.partial)
     _track(run, recipes, config, summary, rows)
     return {"seconds": time.monotonic() - began, "pictures": len(rows)}
 
 
 def _make_pictures(
-    run: RunFolder, recipes: Recipes, store: Store, device: str
-) -> tuple[Pictures, Applied | None]:
-    """Pictures of the original, then of the finetuned, each loaded afresh."""
-    config = recipes.evaluation
+    run: RunFolder, recipes: Recipes, store: Store, accelerator: Accelerator
+) -> tuple[Pictures, Applied | None] | None:
+    """Pictures of the original, then of the finetuned, each loaded afresh.
+
+    Every process makes its share; all but the main one then have nothing more to do: None.
+    """
+    config, device = recipes.evaluation, str(accelerator.device)
     data = evaluation_data(recipes)
     prompts = choose_prompts(data, config.num_prompts)
     model = recipes.model.load(device, "float32")
     resolution = recipes.training.resolution or model.sample_size
-    references = reference_pictures(data, resolution)
-    own = np.array([prompt.index for prompt in prompts])
-    for prompt in prompts:
-        save_png(references[prompt.index], run.images("reference") / f"{prompt.prompt_id}.png")
     maker = PictureMaker(
-        sampling_of(config, resolution), config.replicates, config.batch_size, config.seed, store
-    )
-    made = {"original": maker.pictures(model, prompts, run.images("original"), "original")}
-    # Loaded and made afresh also as a control: pictures from the store would prove nothing.
+        sampling_of(config, resolution), config.replicates, config.batch_size, config.seed, store,
+        accelerator,
+    )  # fmt: skip
+    original = maker.pictures(model, prompts, run.images("original"), "original")
+    # Loaded and made afresh also as a control: pictures from the shared store would prove nothing.
     model = recipes.model.load(device, "float32")
     applied = None if config.control == Control.self else _apply(run, recipes, model)
-    fresh = replace(maker, store=None)
-    made["finetuned"] = fresh.pictures(model, prompts, run.images("finetuned"), "finetuned")
-    if config.control != Control.self and np.array_equal(made["original"], made["finetuned"]):
+    fresh = replace(maker, store=Store(run.partial))
+    finetuned = fresh.pictures(model, prompts, run.images("finetuned"), "finetuned")
+    if original is None or finetuned is None:
+        return None
+    if config.control != Control.self and np.array_equal(original, finetuned):
         raise DataError(
             "every picture of the finetuned model equals the original's: the weights have no effect"
         )
+    references = reference_pictures(data, resolution)
+    for prompt in prompts:
+        save_png(references[prompt.index], run.images("reference") / f"{prompt.prompt_id}.png")
+    own = np.array([prompt.index for prompt in prompts])
+    made = {"original": original, "finetuned": finetuned}
     return Pictures(prompts, made, references, own), applied
 
 
@@ -120,6 +135,7 @@ def _summary(
         "metrics": {name: score.summary for name, score in scores.items()},
         "applied": asdict(applied) if applied else None,
         "controls": controls,
+        "drift": {name: score.drift for name, score in scores.items() if score.drift},
         "warnings": _warnings(recipes, pictures),
     }
 
@@ -150,7 +166,7 @@ def _track(
     rows: list[dict[str, Any]],
 ) -> None:
     """Scores and a table of picture pairs for the tracker."""
-    recorder = Recorder(run, recipes.tracker, config, "evaluate", is_main=True)
+    recorder = Recorder(run, recipes.trackers, config, "evaluate", is_main=True)
     values = {
         f"{name}/{key}": facts[key]
         for name, facts in summary["metrics"].items()

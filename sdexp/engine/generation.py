@@ -1,5 +1,6 @@
 """Pictures of one prompt from original and finetuned, side by side."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +11,19 @@ from sdexp.engine.hardware import make_accelerator
 from sdexp.engine.images import save_png
 from sdexp.engine.progress import say
 from sdexp.engine.recipes import Recipes
-from sdexp.engine.sampler import noise_of
+from sdexp.engine.sampler import KIND, noise_of, pictures_key
+from sdexp.ground.interrupt import interruptible
 from sdexp.ground.run import MODELS, RunFolder
+from sdexp.ground.store import Store
 from sdexp.ground.types import LoadedModel, Sampling
 
 GAP = 8
 
 
-def generate(run: RunFolder, recipes: Recipes, request: dict[str, Any]) -> None:
+def generate(run: RunFolder, recipes: Recipes, store: Store, request: dict[str, Any]) -> None:
     """Write `<folder>/<model>_<seed>.png` and `side_by_side.png`: a row per seed, original left.
+
+    Pictures that an earlier or an interrupted command made come from the store.
 
     request: folder, prompt, seeds, and the sampling settings of both models.
     """
@@ -29,22 +34,31 @@ def generate(run: RunFolder, recipes: Recipes, request: dict[str, Any]) -> None:
         model = recipes.model.load(device, "float32")
         if name == "finetuned":
             recipes.finetune.restore(model, run.weights).check(str(run.weights))
-        columns.append(_pictures(model, recipes, request))
+        columns.append(_pictures(model, recipes, store, request))
         for seed, picture in zip(request["seeds"], columns[-1], strict=True):
             save_png(picture, folder / f"{name}_{seed}.png")
     save_png(_side_by_side(*columns), folder / "side_by_side.png")
     say(f"original left, finetuned right: {folder / 'side_by_side.png'}")
 
 
-def _pictures(model: LoadedModel, recipes: Recipes, request: dict[str, Any]) -> np.ndarray:
+def _pictures(
+    model: LoadedModel, recipes: Recipes, store: Store, request: dict[str, Any]
+) -> np.ndarray:
     """uint8 [seeds, H, W, 3]; a seed gives the same noise to both models."""
     resolution = recipes.training.resolution or model.sample_size
     sampling = Sampling(resolution=resolution, **request["sampling"])
     shape = model.latent_shape(resolution)
-    pictures = [
-        model.generate([request["prompt"]], noise_of([("generate", 0)], shape, seed), sampling)[0]
-        for seed in request["seeds"]
-    ]
+
+    def make(seed: int) -> dict[str, np.ndarray]:
+        noise = noise_of([("generate", 0)], shape, seed)
+        with interruptible():
+            return {"pixels": model.generate([request["prompt"]], noise, sampling)}
+
+    pictures = []
+    for seed in request["seeds"]:
+        key = pictures_key(model, sampling, ["generate", request["prompt"], seed])
+        arrays, _ = store.get_or_make(KIND, key, partial(make, seed))
+        pictures.append(arrays["pixels"][0])
     return np.stack(pictures)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import torch
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 def make_accelerator(hardware: HardwareConfig) -> Accelerator:
     """Accelerate on the wanted device; `ConfigError` when the machine does not have it."""
     from accelerate import Accelerator
+    from accelerate.utils import InitProcessGroupKwargs
 
     present = {
         Device.cuda: torch.cuda.is_available(),
@@ -31,7 +33,13 @@ def make_accelerator(hardware: HardwareConfig) -> Accelerator:
     on_cpu = hardware.device == Device.cpu or not any(present.values())
     if on_cpu and hardware.mixed_precision == Precision.fp16:
         raise ConfigError("hardware.mixed_precision=fp16: allowed on a CPU is no or bf16")
-    return Accelerator(cpu=on_cpu, mixed_precision=str(hardware.mixed_precision))
+    # One that waits longer for the others ends with an error, and so the job.
+    patience = InitProcessGroupKwargs(timeout=timedelta(seconds=hardware.timeout))
+    return Accelerator(
+        cpu=on_cpu,
+        mixed_precision=str(hardware.mixed_precision),
+        kwargs_handlers=[patience],
+    )
 
 
 def make_optimizer(

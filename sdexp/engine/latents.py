@@ -1,6 +1,12 @@
 """VAE moments of pictures, from the store or computed."""
 
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
 import diffusers
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -8,44 +14,107 @@ from sdexp.engine.images import to_signed
 from sdexp.ground.store import Store, digest
 from sdexp.ground.types import LoadedModel, Moments
 
+if TYPE_CHECKING:
+    from sdexp.engine.batches import Item
+
 KIND = "moments"
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A picture's key in the store, and its moments when they are there already."""
+
+    key: str
+    moments: Moments | None
+
+
+class MomentShelf:
+    """The moments that the store holds for one VAE; picklable, so that loader workers read too.
+
+    Remembers the keys of pictures that it has seen: while a run lasts they do not change, and a
+    picture whose moments are known need not be decoded again.
+    """
+
+    def __init__(self, model: LoadedModel, store: Store) -> None:
+        self.store = store
+        self._facts = [
+            "signed pixels, float32", model.fingerprints()["vae"], torch.device(model.device).type,
+            str(torch.get_num_threads()), torch.__version__, diffusers.__version__,
+        ]  # fmt: skip
+        self._keys: dict[Hashable, str] = {}
+
+    def key(self, picture: Tensor) -> str:
+        """Where the moments of uint8 [3, R, R] lie in the store."""
+        shape = "x".join(map(str, picture.shape))
+        return digest(*self._facts, shape, picture.numpy().tobytes())
+
+    def recall(self, name: Hashable) -> Encoded | None:
+        """What is known of a picture seen before under that name; None when it must be decoded."""
+        if name is None or name not in self._keys:
+            return None
+        found = self._find(self._keys[name])
+        return found if found.moments is not None else None
+
+    def look_up(self, name: Hashable, picture: Tensor) -> Encoded:
+        """What is known of a decoded picture, uint8 [3, R, R].
+
+        `name` is None for one that will not come again, such as a random crop.
+        """
+        key = self.key(picture)
+        if name is not None:
+            self._keys[name] = key
+        return self._find(key)
+
+    def _find(self, key: str) -> Encoded:
+        arrays = self.store.get(KIND, key)
+        return Encoded(key, None if arrays is None else _moments(arrays))
+
+
+def sighted(
+    shelf: MomentShelf | None, name: Hashable, decode: Callable[[], Tensor]
+) -> tuple[Tensor | None, Encoded | None]:
+    """Pixels and what the shelf knows of a picture; decodes it only when it has to."""
+    if shelf is None:
+        return decode(), None
+    known = shelf.recall(name)
+    if known is not None:
+        return None, known
+    pixels = decode()
+    return pixels, shelf.look_up(name, pixels)
 
 
 class MomentSource:
     """Encodes pictures one at a time, so that a half-filled store changes no bit.
 
-    `store` is None when latents are not to be cached.
+    `shelf` is None when latents are not to be cached.
     """
 
-    def __init__(self, model: LoadedModel, store: Store | None) -> None:
-        self.model = model
-        self.store = store
-        self.facts = [
-            "signed pixels, float32", model.fingerprints()["vae"], torch.device(model.device).type,
-            str(torch.get_num_threads()), torch.__version__, diffusers.__version__,
-        ] if store else []  # fmt: skip
-        self.hits = 0
+    def __init__(self, model: LoadedModel, shelf: MomentShelf | None) -> None:
+        self.model, self.shelf = model, shelf
+        self.encoded = 0
 
-    def __call__(self, pixels: list[Tensor]) -> Moments:
-        """Moments [B, C, h, w] of pictures, each uint8 [3, R, R]."""
-        parts = [self._one(picture) for picture in pixels]
+    def __call__(self, items: list["Item"]) -> Moments:
+        """Moments [B, C, h, w] of samples."""
+        parts = [self._one(item) for item in items]
         mean, logvar = torch.cat([p.mean for p in parts]), torch.cat([p.logvar for p in parts])
         return Moments(mean.to(self.model.device), logvar.to(self.model.device))
 
-    def _one(self, picture: Tensor) -> Moments:
-        if self.store is None:
-            return self._encode(picture)
-        shape = "x".join(map(str, picture.shape))
-        key = digest(*self.facts, shape, picture.numpy().tobytes())
-        found = self.store.get(KIND, key)
-        if found is not None:
-            self.hits += 1
-            return Moments(torch.from_numpy(found["mean"]), torch.from_numpy(found["logvar"]))
-        moments = self._encode(picture)
-        arrays = {"mean": moments.mean.numpy(), "logvar": moments.logvar.numpy()}
-        self.store.put(KIND, key, arrays)
-        return moments
+    def _one(self, item: "Item") -> Moments:
+        if item.encoded is not None and item.encoded.moments is not None:
+            return item.encoded.moments
+        assert item.pixels is not None
+        pixels = item.pixels
+        if self.shelf is None or item.encoded is None:
+            return _moments(self._encode(pixels))
+        make = partial(self._encode, pixels)
+        return _moments(self.shelf.store.get_or_make(KIND, item.encoded.key, make)[0])
 
-    def _encode(self, picture: Tensor) -> Moments:
+    def _encode(self, picture: Tensor) -> dict[str, np.ndarray]:
+        self.encoded += 1
         moments = self.model.encode_images(to_signed(picture)[None])
-        return Moments(moments.mean.float().cpu(), moments.logvar.float().cpu())
+        parts = {"mean": moments.mean, "logvar": moments.logvar}
+        return {name: part.float().cpu().numpy() for name, part in parts.items()}
+
+
+def _moments(arrays: dict[str, np.ndarray]) -> Moments:
+    return Moments(torch.from_numpy(arrays["mean"]), torch.from_numpy(arrays["logvar"]))

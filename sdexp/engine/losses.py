@@ -21,18 +21,20 @@ class LossOfItems:
         moments: MomentSource,
         accelerator: Accelerator,
         seed: int,
+        resolution: int,
     ) -> None:
         self.model, self.objective, self.moments = model, objective, moments
         self.accelerator, self.seed = accelerator, seed
+        self.shape = model.latent_shape(resolution)
 
     def __call__(self, items: list[Item], purpose: str = "train") -> Tensor:
         """`purpose` keeps the streams of training and validation apart."""
         device = self.model.device
-        shape = self.model.latent_shape(items[0].pixels.shape[-1])
+        shape = self.shape
         draws = torch.stack([self._normal("posterior", shape, purpose, i) for i in items])
         noise = torch.stack([self._noise(shape, purpose, i) for i in items])
         t = torch.stack([self._timestep(purpose, i) for i in items])
-        moments = self.moments([item.pixels for item in items])
+        moments = self.moments(items)
         with self.accelerator.autocast():
             condition = self.model.encode_prompts([item.caption for item in items])
             batch = TrainingBatch(self.model.latents(moments, draws.to(device)), condition)

@@ -32,7 +32,7 @@ class Recipes:
     finetune: AbstractFinetune
     dataset: AbstractDataset
     objective: AbstractObjective
-    tracker: AbstractTracker
+    trackers: dict[str, AbstractTracker]
     metrics: dict[str, AbstractMetric]
     optimizer: OptimizerRecipe
     scheduler: SchedulerConfig
@@ -88,7 +88,6 @@ PARTS: dict[str, type[Any]] = {
     "finetune": AbstractFinetune,
     "dataset": AbstractDataset,
     "objective": AbstractObjective,
-    "tracker": AbstractTracker,
 }
 SECTIONS: dict[str, type[Any]] = {
     "scheduler": SchedulerConfig,
@@ -102,11 +101,16 @@ def _build_part(config: Config, group: str, base: type[Any]) -> Any:
     return build(group, chosen(config, group), base)
 
 
-def _build_metrics(config: Config, faults: Faults) -> dict[str, Any]:
-    metrics = {
-        str(name): faults.catch(partial(build, f"metric.{name}", node, AbstractMetric))
-        for name, node in chosen(config, "metric").items()
+def _build_each(config: Config, faults: Faults, group: str, base: type[Any]) -> dict[str, Any]:
+    """The parts of a group that takes a list, by name."""
+    return {
+        str(name): faults.catch(partial(build, f"{group}.{name}", node, base))
+        for name, node in chosen(config, group).items()
     }
+
+
+def _build_metrics(config: Config, faults: Faults) -> dict[str, Any]:
+    metrics = _build_each(config, faults, "metric", AbstractMetric)
     if not metrics:
         raise ConfigError("metric: none is chosen; name at least one, such as metric=[kid]")
     return metrics
@@ -119,6 +123,9 @@ def build_recipes(config: Config) -> Recipes:
     for group, base in PARTS.items():
         made[group] = faults.catch(partial(_build_part, config, group, base))
     made["metrics"] = faults.catch(partial(_build_metrics, config, faults))
+    made["trackers"] = faults.catch(
+        partial(_build_each, config, faults, "tracker", AbstractTracker)
+    )
     made["optimizer"] = faults.catch(lambda: optimizer_recipe(chosen(config, "optimizer")))
     for section, schema in SECTIONS.items():
         made[section] = faults.catch(partial(typed, section, schema, config[section]))

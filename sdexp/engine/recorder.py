@@ -1,14 +1,17 @@
-"""Where a run's numbers go: always log.jsonl, beside it the tracker."""
+"""Where a run's numbers go: always log.jsonl, beside it the trackers."""
 
+import sys
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from PIL import Image
 
 from sdexp.dataset.base import OpenDataset
 from sdexp.ground.run import RunFolder
+from sdexp.tracker.background import Trackers
 from sdexp.tracker.base import AbstractTracker
-from sdexp.tracker.jsonl import JsonlLog
+from sdexp.tracker.jsonl import JsonlLog, read
 
 
 class Recorder:
@@ -17,17 +20,17 @@ class Recorder:
     def __init__(
         self,
         run: RunFolder,
-        tracker: AbstractTracker,
+        trackers: Mapping[str, AbstractTracker],
         config: dict[str, Any],
         job_type: str,
         is_main: bool,
     ) -> None:
         self.log = JsonlLog(run.log) if is_main else None
-        self.tracker = tracker.start(run, config, job_type) if is_main else None
+        self.trackers = Trackers(trackers, run, config, job_type) if is_main else None
 
     def scalars(self, split: str, values: dict[str, float], step: int, epoch: float) -> None:
         """Numbers of a split ("train", "validation") after `step` optimizer steps."""
-        if self.log is None or self.tracker is None:
+        if self.log is None or self.trackers is None:
             return
         now = time.time()
         self.log.write(
@@ -36,24 +39,27 @@ class Recorder:
                 for n, v in values.items()
             ]
         )
-        self.tracker.log({f"{split}/{name}": value for name, value in values.items()}, step)
+        self.trackers.log({f"{split}/{name}": value for name, value in values.items()}, step)
 
     def tracked(self, group: str, values: dict[str, float]) -> None:
-        """Numbers that stand in another file of the run folder, for the tracker only."""
-        if self.tracker is not None:
-            self.tracker.log({f"{group}/{name}": value for name, value in values.items()}, 0)
+        """Numbers about the trained model that stand in another file, for the trackers only."""
+        if self.log is None or self.trackers is None:
+            return
+        records = read(self.log.path)
+        step = records[-1]["step"] if records else 0
+        self.trackers.log({f"{group}/{name}": value for name, value in values.items()}, step)
 
     def images(self, name: str, images: list[tuple[str, Image.Image]], step: int) -> None:
-        if self.tracker is not None:
-            self.tracker.log_images(name, images, step)
+        if self.trackers is not None:
+            self.trackers.log_images(name, images, step)
 
     def table(self, name: str, columns: list[str], rows: list[list[Any]]) -> None:
-        if self.tracker is not None:
-            self.tracker.log_table(name, columns, rows)
+        if self.trackers is not None:
+            self.trackers.log_table(name, columns, rows)
 
     def close(self) -> None:
-        if self.tracker is not None:
-            self.tracker.close()
+        if self.trackers is not None:
+            self.trackers.close(failed=sys.exc_info()[0] is not None)
 
 
 def opened_data(data: OpenDataset) -> dict[str, Any]:

@@ -32,11 +32,16 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Score:
-    """One metric's features, [P, R, d] by model, its comparison and its controls."""
+    """One metric's features, [P, R, d] by model, its comparison and its controls.
+
+    drift: how far the finetuned pictures lie from the original's; None where the metric compares
+    no two pictures.
+    """
 
     features: dict[str, np.ndarray]
     summary: dict[str, Any]
     controls: dict[str, Any]
+    drift: dict[str, Any] | None
 
 
 class Scorer:
@@ -55,13 +60,14 @@ class Scorer:
         if metric.per_picture:
             comparison, controls = self._paired(name, metric, extractor, pictures, features)
             n_reference = len(pictures.prompts) if metric.needs_reference else 0
+            drift = self._drift(name, metric, extractor, pictures)
         else:
             comparison, controls = self._distributions(name, metric, extractor, pictures, features)
-            n_reference = len(pictures.references)
+            n_reference, drift = len(pictures.references), None
         summary = self._summary(name, metric, comparison)
         summary["n"] = len(pictures.prompts) * self.config.replicates
         summary["n_reference"] = n_reference
-        return Score(features, summary, controls)
+        return Score(features, summary, controls, drift)
 
     def _features(
         self,
@@ -100,6 +106,28 @@ class Scorer:
             for model in MODELS
         }
         return comparison, {what: {name: shuffled}}
+
+    def _drift(
+        self, name: str, metric: AbstractMetric, extractor: AbstractExtractor, pictures: Pictures
+    ) -> dict[str, Any] | None:
+        """The metric between both models' pictures of one prompt and replicate."""
+        if not metric.needs_reference:
+            return None
+        original, finetuned = (pictures.made[model] for model in MODELS)
+        shape = original.shape
+        captions = [prompt.caption for prompt in pictures.prompts for _ in range(shape[1])]
+        pairs = [made.reshape(-1, *shape[2:]) for made in (finetuned, original)]
+        values = extractor.features(pairs[0], captions, pairs[1]).reshape(shape[:2])
+        # Against zeros the paired interval is that of the mean itself.
+        comparison = compare_means(
+            np.zeros_like(values), values, array_stream(self.config.seed, "drift", name),
+            self.config.num_resamples, self.config.num_permutations,
+        )  # fmt: skip
+        return {
+            "value": comparison.difference,
+            "ci95": list(comparison.ci95) if comparison.ci95 else None,
+            "backbone": metric.backbone,
+        }
 
     def _distributions(
         self,

@@ -29,7 +29,8 @@ class TrainingState:
         self.ema = EMAModel(self.parameters, decay=config.ema_decay) if config.use_ema else None
         self.stopper = Stopper(config.early_stopping)
         self.best: dict[str, Tensor] = {}
-        self.step = 0
+        # Steps done, and the last step whose looks and checks are done too.
+        self.step, self.looked = 0, -1
         self.epoch_loss, self.epoch_samples = 0.0, 0
 
     @contextmanager
@@ -76,6 +77,7 @@ class TrainingState:
             tensors["best"] = self.best
         values = {
             "optimizer": numbers,
+            "looked": self.looked,
             "stopper": self.stopper.values(),
             "epoch_loss": self.epoch_loss,
             "epoch_samples": self.epoch_samples,
@@ -87,7 +89,7 @@ class TrainingState:
     def restore(self, checkpoint: Checkpoint) -> None:
         """Put a checkpoint back."""
         tensors, values = checkpoint.tensors, checkpoint.values
-        self.step = checkpoint.step
+        self.step, self.looked = checkpoint.step, values["looked"]
         _copy([tensors["trained"][name] for name in self.trained], self.parameters)
         restore_optimizer(self.optimizer.optimizer, tensors["optimizer"], values["optimizer"])
         if self.ema is not None:

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
+from accelerate.utils import broadcast_object_list
 
 from sdexp.engine.batches import Item, Order, TrainPictures, micro_batches
-from sdexp.engine.checkpoint import clear_unfinished, newest_checkpoint, save_checkpoint
+from sdexp.engine.checkpoint import read_checkpoint, save_checkpoint, settle
 from sdexp.engine.hardware import learning_rates, make_accelerator, make_optimizer
-from sdexp.engine.latents import MomentSource
+from sdexp.engine.latents import MomentShelf, MomentSource
 from sdexp.engine.losses import LossOfItems
 from sdexp.engine.progress import Progress, say
 from sdexp.engine.recipes import Recipes
@@ -18,6 +19,7 @@ from sdexp.engine.recorder import Recorder
 from sdexp.engine.state import TrainingState
 from sdexp.engine.validation import Validation
 from sdexp.ground.config import TRAIN_LOSS, VALIDATION_LOSS
+from sdexp.ground.interrupt import Interrupted, interruptible, received
 from sdexp.ground.run import RunFolder
 from sdexp.ground.store import Store
 from sdexp.ground.streams import stream_seed
@@ -43,16 +45,18 @@ class Trainer:
         self.state = self._state()
         self.rate = learning_rates(recipes.scheduler, recipes.optimizer.lr, self.total)
         resolution = self.training.resolution or self.model.sample_size
-        moments = MomentSource(self.model, store if self.training.cache_latents else None)
+        shelf = MomentShelf(self.model, store) if self.training.cache_latents else None
         dropout = recipes.objective.caption_dropout_rate
-        self.pictures = TrainPictures(self.data, self.training, resolution, dropout)
+        self.pictures = TrainPictures(self.data, self.training, resolution, dropout, shelf)
+        moments, seed = MomentSource(self.model, shelf), self.training.seed
         self.loss_of = LossOfItems(
-            self.model, recipes.objective, moments, self.accelerator, self.training.seed
+            self.model, recipes.objective, moments, self.accelerator, seed, resolution
         )
         self.validation = Validation(
             run, recipes, self.model, self.loss_of, self.accelerator, resolution
         )
         self.update_seconds = 0.0
+        self.saved: int | None = None
 
     def _order(self, samples: int) -> Order:
         return Order(
@@ -83,32 +87,40 @@ class Trainer:
     def train(self) -> dict[str, Any]:
         """Run to the end; returns what run.json tells about the training."""
         self._resume()
-        self.recorder = Recorder(self.run, self.recipes.tracker, self.config, "train", self.is_main)
+        self.recorder = Recorder(
+            self.run, self.recipes.trackers, self.config, "train", self.is_main
+        )
         try:
             began, first = time.monotonic(), self.state.step
             self._steps()
             self._finish()
             return self._summary(time.monotonic() - began, first)
+        except (Interrupted, RuntimeError) as error:
+            # Another process may have left before this one hears of the signal itself.
+            if received.first is None:
+                raise
+            self._save()
+            raise Interrupted(received.first) from error
         finally:
             self.recorder.close()
 
     def _resume(self) -> None:
-        """Go on from the newest good checkpoint; cut from the log what came after it."""
+        """Go on from the newest good checkpoint; cut from the log what will be repeated."""
+        step, damaged = settle(self.run.checkpoints) if self.is_main else (None, [])
+        for line in damaged:
+            say(f"warning: {line}", self.is_main)
+        (step,) = broadcast_object_list([step])
+        if step is not None:
+            self.state.restore(read_checkpoint(self.run.checkpoints, step))
+            say(f"resuming after step {step}", self.is_main)
+        self.saved = step
         if self.is_main:
-            clear_unfinished(self.run.checkpoints)
-        checkpoint, damaged = newest_checkpoint(self.run.checkpoints)
-        for path in damaged:
-            say(f"{path}: damaged checkpoint, not used", self.is_main)
-        if self.is_main:
-            cut_after(self.run.log, checkpoint.step if checkpoint else -1)
-        if checkpoint is not None:
-            say(f"resuming after step {checkpoint.step}", self.is_main)
-            self.state.restore(checkpoint)
+            done = self.state.step if step is not None else -1
+            cut_after(self.run.log, done, self.state.looked)
 
     def _steps(self) -> None:
         state = self.state
-        if state.step == 0:
-            self._look()
+        self._look()
         batches = micro_batches(
             self.pictures,
             self.order,
@@ -119,8 +131,20 @@ class Trainer:
         progress = Progress("training", self.total, state.step, self.is_main)
         while state.step < self.total and not state.stopper.stopped:
             progress.advance(self._update(batches))
-            self._after_step()
+            every = self.training.checkpointing_steps
+            if state.step == self.total or (every is not None and state.step % every == 0):
+                self._save()
+                self.accelerator.wait_for_everyone()
+            self._look()
         progress.close()
+        self._save()
+
+    def _save(self) -> None:
+        """A checkpoint of the last finished step, unless there is one."""
+        if self.is_main and self.state.step > 0 and self.saved != self.state.step:
+            keep = self.training.checkpoints_total_limit
+            save_checkpoint(self.run.checkpoints, self.state.checkpoint(), keep)
+            self.saved = self.state.step
 
     def _update(self, batches: Iterator[list[Item]]) -> str:
         """One optimizer step over all micro-batches of its group; returns a line about it."""
@@ -130,7 +154,8 @@ class Trainer:
         rate = self.rate(state.step)
         for group in state.optimizer.param_groups:
             group["lr"] = rate
-        loss = self._backward(batches, samples)
+        with interruptible():
+            loss = self._backward(batches, samples)
         norm = self._apply_gradients(loss)
         state.step += 1
         state.epoch_loss += loss * samples
@@ -182,32 +207,24 @@ class Trainer:
         for parameter, part in zip(parameters, parts, strict=True):
             parameter.grad = torch.empty_like(parameter).copy_(part.view(parameter.shape))
 
-    def _after_step(self) -> None:
-        """Looks, checks and checkpoints that are due after this step."""
-        state, every = self.state, self.training.checkpointing_steps
-        self._look()
-        if state.step % self.order.steps_per_epoch == 0:
-            self._check(TRAIN_LOSS, state.epoch_loss / state.epoch_samples)
-            state.epoch_loss, state.epoch_samples = 0.0, 0
-        ended = state.step == self.total or state.stopper.stopped
-        if ended or (every is not None and state.step % every == 0):
-            if self.is_main:
-                keep = self.training.checkpoints_total_limit
-                save_checkpoint(self.run.checkpoints, state.checkpoint(), keep)
-            self.accelerator.wait_for_everyone()
-
     def _look(self) -> None:
-        """Validation loss and pictures, with the weights that would be saved."""
-        step = self.state.step
-        with self.state.served_weights():
-            value = self.validation.loss_at(step, self.total)
-            pictures = self.validation.pictures_at(step, self.total)
+        """Validation loss, pictures and checks that are due after this step."""
+        state = self.state
+        if state.looked == state.step:
+            return
+        with state.served_weights(), interruptible():
+            value = self.validation.loss_at(state.step, self.total)
+            pictures = self.validation.pictures_at(state.step, self.total)
         if value is not None:
-            self.recorder.scalars("validation", {"loss": value}, step, self._epochs())
-            if step > 0:
+            self.recorder.scalars("validation", {"loss": value}, state.step, self._epochs())
+            if state.step > 0:
                 self._check(VALIDATION_LOSS, value)
         if pictures:
-            self.recorder.images("validation/pictures", pictures, step)
+            self.recorder.images("validation/pictures", pictures, state.step)
+        if state.epoch_samples and state.step % self.order.steps_per_epoch == 0:
+            self._check(TRAIN_LOSS, state.epoch_loss / state.epoch_samples)
+            state.epoch_loss, state.epoch_samples = 0.0, 0
+        state.looked = state.step
 
     def _check(self, name: str, value: float) -> None:
         """Tell the stopper, and keep the weights of the best check."""

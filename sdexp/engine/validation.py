@@ -7,10 +7,12 @@ from contextlib import contextmanager
 import torch
 from accelerate import Accelerator
 from PIL import Image
+from torch import Tensor
 
 from sdexp.dataset.base import OpenDataset
 from sdexp.engine.batches import Item
 from sdexp.engine.images import crop_square, save_png, to_tensor
+from sdexp.engine.latents import sighted
 from sdexp.engine.losses import LossOfItems
 from sdexp.engine.recipes import Recipes
 from sdexp.engine.sampler import choose_prompts, noise_of, sampling_of
@@ -51,9 +53,12 @@ class Validation:
         return float(self.accelerator.reduce(total_loss, "sum")) / count
 
     def _item(self, data: OpenDataset, index: int) -> Item:
-        sample = data[index]
-        pixels = to_tensor(crop_square(sample.image, self.resolution))
-        return Item(0, sample.sample_id, sample.captions[0], pixels)
+        def decode() -> Tensor:
+            return to_tensor(crop_square(data[index].image, self.resolution))
+
+        shelf = self.loss_of.moments.shelf
+        pixels, encoded = sighted(shelf, ("validation", index), decode)
+        return Item(0, data.sample_id(index), data.captions(index)[0], pixels, encoded)
 
     def pictures_at(self, step: int, total: int) -> list[tuple[str, Image.Image]]:
         """Pictures of the same prompts and noise each time, written to the run folder."""

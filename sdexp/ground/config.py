@@ -6,7 +6,6 @@ They are not frozen: OmegaConf makes a frozen schema read-only, and Hydra could 
 import math
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 from omegaconf import MISSING
 
@@ -85,13 +84,14 @@ class HardwareConfig:
 
     device: Device = MISSING
     num_processes: int = MISSING
+    timeout: float = MISSING
     mixed_precision: Precision = MISSING
     gradient_checkpointing: bool = MISSING
     channels_last: bool = MISSING
     dataloader_num_workers: int = MISSING
 
     def __post_init__(self) -> None:
-        at_least("hardware", 1, num_processes=self.num_processes)
+        at_least("hardware", 1, num_processes=self.num_processes, timeout=self.timeout)
         at_least("hardware", 0, dataloader_num_workers=self.dataloader_num_workers)
         half_on_cpu = self.mixed_precision == Precision.fp16 and self.device == Device.cpu
         require("hardware", not half_on_cpu, "mixed_precision", "fp16", "no or bf16 on a CPU")
@@ -243,47 +243,13 @@ class EvaluationConfig:
 
 
 @dataclass
-class TrainRoot:
-    """Root of `train.yaml`. Parts are checked by the classes that they name."""
+class SweepConfig:
+    """Many runs: how many at once, how long each may take, and which values."""
 
-    model: Any = MISSING
-    finetune: Any = MISSING
-    dataset: Any = MISSING
-    optimizer: Any = MISSING
-    scheduler: SchedulerConfig = MISSING
-    hardware: HardwareConfig = MISSING
-    objective: Any = MISSING
-    metric: Any = MISSING
-    tracker: Any = MISSING
-    training: TrainingConfig = MISSING
-    evaluation: EvaluationConfig = MISSING
-    run_dir: str | None = MISSING
-    resume: Resume = MISSING
+    jobs: int | None = MISSING
+    job_timeout: float | None = MISSING
+    params: dict[str, str] = MISSING
 
-
-@dataclass
-class EvaluateRoot:
-    """Root of `evaluate.yaml`."""
-
-    run: str = MISSING
-    metric: Any = MISSING
-    evaluation: EvaluationConfig = MISSING
-
-
-@dataclass
-class GenerateRoot:
-    """Root of `generate.yaml`; null takes the run's own evaluation setting."""
-
-    run: str = MISSING
-    prompt: str = MISSING
-    seeds: list[int] = MISSING
-    num_inference_steps: int | None = MISSING
-    guidance_scale: float | None = MISSING
-    negative_prompt: str | None = MISSING
-
-
-@dataclass
-class ReportRoot:
-    """Root of `report.yaml`."""
-
-    run: str = MISSING
+    def __post_init__(self) -> None:
+        at_least("sweep", 1, jobs=self.jobs)
+        at_least("sweep", 1, job_timeout=self.job_timeout)

@@ -6,11 +6,12 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from sdexp.ground.types import ConfigError, DiskError
 
 # Set for a worker whose standard input closes when its door ends.
 FOLLOW_DOOR = "SDEXP_FOLLOW_DOOR"
+# Makes a worker write the stacks of its threads.
+STACKS_SIGNAL = signal.SIGUSR1
 # As long as the worker of a killed command may need to end.
 LOCK_SECONDS = 5.0
 MODELS = ("original", "finetuned")
@@ -89,6 +92,21 @@ class RunFolder:
         return self.path / "wandb"
 
     @property
+    def output(self) -> Path:
+        """What a job of a sweep printed."""
+        return self.path / "output.log"
+
+    @property
+    def partial(self) -> Path:
+        """Pictures of the finetuned model until its evaluation is whole."""
+        return self.path / "partial"
+
+    @property
+    def stacks(self) -> Path:
+        """Stacks of processes that died or were ended: `rank<k>.txt`."""
+        return self.path / "stacks"
+
+    @property
     def previous(self) -> Path:
         """Earlier evaluations, kept under their own names."""
         return self.path / "previous"
@@ -112,11 +130,6 @@ class RunFolder:
         """False while a training, also a continued one, has not come to its end."""
         record = self.read_record()
         return record["stage"] != "train" or record["status"] == "finished"
-
-    def finish(self) -> None:
-        """Note that every stage that was asked for has ended well."""
-        ended = datetime.now(UTC).isoformat(timespec="seconds")
-        self.update_record(status="finished", exit_code=0, reason=None, ended=ended)
 
     def set_results_aside(self) -> None:
         """Move the results of an earlier evaluation to `previous`; remove those of a broken one."""
@@ -159,6 +172,15 @@ class RunFolder:
             os.close(handle)
 
 
+def end_with_parent() -> None:
+    """Wait for the standard input to close, and end.
+
+    A worker without a door would write into a folder that the next command takes over.
+    """
+    os.read(0, 1)
+    os._exit(130)
+
+
 def _flock(handle: int) -> None:
     """Lock, or raise `BlockingIOError` when another holds it for longer than `LOCK_SECONDS`."""
     deadline = time.monotonic() + LOCK_SECONDS
@@ -174,11 +196,15 @@ def _flock(handle: int) -> None:
 def new_run_folder(root: Path, name: str) -> RunFolder:
     """Make `<root>/<day>/<time>_<name>_<random>`, a folder that nobody else has."""
     now = datetime.now()
-    parent = root / now.strftime("%Y-%m-%d")
-    path = parent / f"{now.strftime('%H-%M-%S')}_{name}_{secrets.token_hex(2)}"
+    return RunFolder(new_folder(root / now.strftime("%Y-%m-%d"), f"{now:%H-%M-%S}_{name}"))
+
+
+def new_folder(parent: Path, name: str) -> Path:
+    """Make `<parent>/<name>_<random>`, a folder that nobody else has."""
+    path = parent / f"{name}_{secrets.token_hex(2)}"
     with disk_faults(path):
         path.mkdir(parents=True, exist_ok=False)
-    return RunFolder(path)
+    return path
 
 
 @contextmanager
@@ -200,6 +226,16 @@ def disk_faults(path: Path) -> Iterator[None]:
         ):
             raise DiskError(f"{path}: cannot be written ({error.strerror})") from error
         raise
+
+
+def check_room(path: Path, needed: int) -> None:
+    """Raise `DiskError` when fewer than `needed` bytes are free where `path` lies."""
+    free = shutil.disk_usage(path).free
+    if free < needed:
+        raise DiskError(
+            f"{path}: needs {needed / 1e6:.1f} MB, {free / 1e6:.1f} MB are free; make room and "
+            "start the same command again"
+        )
 
 
 def write_text(path: Path, text: str) -> None:

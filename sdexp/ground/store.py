@@ -2,16 +2,21 @@
 
 An entry is a sha256 followed by the safetensors bytes that it belongs to. It is written under a
 temporary name and renamed, so that two runs may fill the store at once; every read verifies it,
-which is why writing needs no fsync.
+which is why writing needs no fsync. Its time of change is that of its last use.
 """
 
+import fcntl
 import hashlib
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
 
-from sdexp.ground.run import write_bytes
+from sdexp.ground.run import disk_faults, write_bytes
+
+Arrays = dict[str, np.ndarray]
 
 
 def default_root() -> Path:
@@ -41,7 +46,11 @@ class Store:
     def path(self, kind: str, key: str) -> Path:
         return self.root / kind / key[:2] / f"{key}.bin"
 
-    def get(self, kind: str, key: str) -> dict[str, np.ndarray] | None:
+    def holds(self, kind: str, key: str) -> bool:
+        """Whether there is an entry; it is not read, so it may yet be damaged."""
+        return self.path(kind, key).is_file()
+
+    def get(self, kind: str, key: str) -> Arrays | None:
         """The arrays of an entry; None when there is none or its bytes are damaged."""
         from safetensors import SafetensorError
         from safetensors.numpy import load
@@ -55,14 +64,54 @@ class Store:
             arrays = load(data[32:])
         except SafetensorError:
             arrays = None
-        if arrays is None or hashlib.sha256(data[32:]).digest() != data[:32]:
-            path.unlink(missing_ok=True)
-            return None
-        return arrays
+        whole = arrays is not None and hashlib.sha256(data[32:]).digest() == data[:32]
+        # A store that may only be read still serves; another process may prune at any time.
+        with suppress(OSError):
+            os.utime(path) if whole else path.unlink()
+        return arrays if whole else None
 
-    def put(self, kind: str, key: str, arrays: dict[str, np.ndarray]) -> None:
+    def put(self, kind: str, key: str, arrays: Arrays) -> None:
         """Write an entry, whole or not at all."""
         from safetensors.numpy import save
 
         data = save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
         write_bytes(self.path(kind, key), hashlib.sha256(data).digest() + data, sync=False)
+
+    def get_or_make(self, kind: str, key: str, make: Callable[[], Arrays]) -> tuple[Arrays, bool]:
+        """The arrays of an entry, and whether they were found; made once by all processes.
+
+        `make` may not wait for another entry of the same kind.
+        """
+        found = self.get(kind, key)
+        if found is not None:
+            return found, True
+        with self.lock(kind, key, wait=True):
+            found = self.get(kind, key)
+            if found is not None:
+                return found, True
+            arrays = make()
+            self.put(kind, key, arrays)
+        return arrays, False
+
+    @contextmanager
+    def lock(self, kind: str, key: str, wait: bool) -> Iterator[bool]:
+        """Hold an entry against other processes; False when another has it and `wait` is false.
+
+        Many keys share a lock. The system frees it when its holder dies.
+        """
+        path = self.path(kind, key).with_name(".lock")
+        with disk_faults(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            yield _flock(handle, wait)
+        finally:
+            os.close(handle)
+
+
+def _flock(handle: int, wait: bool) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
+    return True

@@ -1,6 +1,6 @@
-"""Door: write the report of a run again. `python -m sdexp.report run=outputs/...`."""
+"""Door: write the report of a run or of a sweep again. `python -m sdexp.report run=outputs/...`."""
 
-from omegaconf import OmegaConf
+from pathlib import Path
 
 from sdexp.doors import compose, existing_run, only_shows, run_door
 from sdexp.ground.types import ConfigError
@@ -15,11 +15,28 @@ def _report(argv: list[str]) -> int:
     if only_shows("report", argv):
         return 0
     config = compose("report", argv).config
-    if OmegaConf.is_missing(config, "run"):
-        raise ConfigError("run: a value is missing; name a run folder with run=outputs/...")
-    run = existing_run(config.run)
+    if config.run is None and config.runs is None:
+        raise ConfigError(
+            "run: a value is missing; name a run folder with run=outputs/... or a folder of runs "
+            "with runs=multirun/..."
+        )
+    if config.run is not None and config.runs is not None:
+        raise ConfigError(f"run={config.run} beside runs={config.runs}: name only one of them")
+    page = _one(config.run) if config.runs is None else _many(Path(config.runs))
+    print(f"report: {page}", flush=True)
+    return 0
+
+
+def _one(path: str) -> Path:
+    run = existing_run(path)
     from sdexp.report.page import write_report
 
     write_report(run)
-    print(f"report: {run.report_html}", flush=True)
-    return 0
+    return run.report_html
+
+
+def _many(folder: Path) -> Path:
+    from sdexp.report.sweep import write_sweep_report
+
+    write_sweep_report(folder)
+    return folder / "report.html"

@@ -211,6 +211,24 @@ def validation_rows(run: RunFolder) -> tuple[list[str], list[tuple[int, list[Pat
     return json.loads(prompts.read_text()) if prompts.exists() else [], rows
 
 
+def drift_lines(scores: dict[str, Any]) -> list[str]:
+    """How far the pictures moved, one sentence for each metric that can tell."""
+    drifts = scores["drift"] if "drift" in scores else {}
+    return [
+        f"{name} with {drift['backbone']} between the original's and the finetuned's picture of "
+        f"the same prompt and noise: {number(drift['value'])}{_between(drift['ci95'])}. 0 would be "
+        "the same pictures. It says how far the model moved, not whether for better or worse; what "
+        "moves far may also have forgotten more."
+        for name, drift in drifts.items()
+    ]
+
+
+def _between(interval: list[float] | None) -> str:
+    if interval is None:
+        return ""
+    return f" (95 % interval {number(interval[0])} to {number(interval[1])})"
+
+
 def control_lines(scores: dict[str, Any]) -> list[str]:
     """Each control in one sentence."""
     controls, lines = scores["controls"], []

@@ -2,7 +2,10 @@
 
 import base64
 import io
+import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 THUMBNAIL = 256
 SMOOTHING = 0.9
@@ -10,14 +13,8 @@ SMOOTHING = 0.9
 
 def loss_curves(train: list[tuple[int, float]], validation: list[tuple[int, float]]) -> str:
     """An SVG element of the losses over optimizer steps; equal numbers give equal bytes."""
-    import matplotlib
 
-    matplotlib.use("svg")
-    from matplotlib import pyplot
-
-    settings = {"svg.hashsalt": "sdexp", "font.size": 10, "svg.fonttype": "none"}
-    with matplotlib.rc_context(settings):
-        figure, axes = pyplot.subplots(figsize=(8, 3), layout="constrained")
+    def draw(axes: Any) -> None:
         if train:
             steps, values = zip(*train, strict=True)
             axes.plot(steps, values, color="#8aa4c8", alpha=0.35, linewidth=0.8)
@@ -30,15 +27,36 @@ def loss_curves(train: list[tuple[int, float]], validation: list[tuple[int, floa
             axes.plot(steps, values, label="validation, fixed noise", **style)
         axes.set_xlabel("optimizer step")
         axes.set_ylabel("loss")
-        axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False)
+
+    return drawn("loss", (8, 3), draw)
+
+
+def drawn(name: str, size: tuple[float, float], draw: Callable[[Any], None]) -> str:
+    """An SVG element that `draw` fills; `name` keeps its ids apart from those of other figures.
+
+    Texts are taken as they are: a dollar sign in them begins no formula.
+    """
+    import matplotlib
+
+    matplotlib.use("svg")
+    from matplotlib import pyplot
+
+    settings = {
+        "svg.hashsalt": "sdexp", "font.size": 10, "svg.fonttype": "none", "text.parse_math": False,
+    }  # fmt: skip
+    with matplotlib.rc_context(settings):
+        figure, axes = pyplot.subplots(figsize=size, layout="constrained")
+        draw(axes)
+        axes.spines[["top", "right"]].set_visible(False)
         figure.patch.set_alpha(0)
         axes.patch.set_alpha(0)
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", metadata={"Date": None})
         pyplot.close(figure)
     text = buffer.getvalue()
-    return text[text.index("<svg") :].replace("#000000", "currentColor")
+    text = text[text.index("<svg") :].replace("#000000", "currentColor")
+    return re.sub(r'( id="|href="#|url\(#)', rf"\g<1>{name}-", text)
 
 
 def smooth(values: tuple[float, ...]) -> list[float]:
@@ -51,12 +69,12 @@ def smooth(values: tuple[float, ...]) -> list[float]:
     return result
 
 
-def thumbnail(file: Path) -> str:
-    """A PNG data address of at most 256 pixels a side; small pictures keep every pixel."""
+def thumbnail(file: Path, side: int = THUMBNAIL) -> str:
+    """A PNG data address of at most `side` pixels a side; small pictures keep every pixel."""
     from PIL import Image
 
     with Image.open(file) as image:
-        image.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS)
+        image.thumbnail((side, side), Image.Resampling.LANCZOS)
         buffer = io.BytesIO()
         image.save(buffer, format="PNG", optimize=True)
     return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"

@@ -8,6 +8,7 @@ from sdexp.ground.run import RunFolder, write_text
 from sdexp.report.facts import (
     Facts,
     control_lines,
+    drift_lines,
     extremes,
     headline,
     number,
@@ -25,11 +26,12 @@ def write_report(run: RunFolder) -> None:
     """Write both files from what stands in the run folder; nothing else is read."""
     facts = read_facts(run)
     values = _values(run, facts)
-    write_text(run.report_html, _environment(html=True).get_template("report.html").render(values))
-    write_text(run.report_md, _environment(html=False).get_template("report.md").render(values))
+    write_text(run.report_html, environment(html=True).get_template("report.html").render(values))
+    write_text(run.report_md, environment(html=False).get_template("report.md").render(values))
 
 
-def _environment(html: bool) -> Any:
+def environment(html: bool) -> Any:
+    """The templates; `html` escapes whatever is put into them."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -68,6 +70,7 @@ def _values(run: RunFolder, facts: Facts) -> dict[str, Any]:
         "applied": facts.scores["applied"] if facts.scores else None,
         "scores": facts.scores,
         "controls": control_lines(facts.scores) if facts.scores else [],
+        "drift": drift_lines(facts.scores) if facts.scores else [],
         "warnings": facts.warnings,
         "curves": loss_curves(train, checked) if train or checked else "",
         "losses": checked,

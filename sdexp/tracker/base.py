@@ -12,8 +12,24 @@ if TYPE_CHECKING:
     from sdexp.ground.run import RunFolder
 
 
+class TrackerFault(Exception):
+    """A tracker cannot start or go on; says why in one line."""
+
+
 class ActiveTracker(ABC):
-    """A tracker at work; lives in the main process only and never stops a run."""
+    """A tracker at work, in the main process only; every method may raise `TrackerFault`.
+
+    `sdexp.tracker.background` calls all but `hurry` and `abandon` from one thread, and nothing
+    but `abandon` after a fault.
+    """
+
+    @abstractmethod
+    def prepare(self) -> None:
+        """Load what `connect` needs; waits for nobody outside this machine."""
+
+    @abstractmethod
+    def connect(self) -> str:
+        """Reach the place that keeps the numbers; returns what a person must know, or nothing."""
 
     @abstractmethod
     def log(self, values: dict[str, float], step: int) -> None:
@@ -28,8 +44,16 @@ class ActiveTracker(ABC):
         """A table; a cell may be a number, a text or a PIL picture."""
 
     @abstractmethod
-    def close(self) -> None:
-        """Flush and let go."""
+    def close(self, failed: bool) -> None:
+        """Flush and let go; `failed` when an error ends the run."""
+
+    @abstractmethod
+    def hurry(self) -> None:
+        """Have a `connect` under way do without its server; from another thread, no waiting."""
+
+    @abstractmethod
+    def abandon(self) -> None:
+        """End what would keep the process alive; from any thread, at any time, without waiting."""
 
 
 @dataclass(frozen=True)
@@ -37,5 +61,10 @@ class AbstractTracker(ABC):
     """Recipe of a tracker."""
 
     @abstractmethod
-    def start(self, run: RunFolder, config: dict[str, Any], job_type: str) -> ActiveTracker:
-        """Open the tracker for a run; `job_type` is "train" or "evaluate"."""
+    def start(
+        self, run: RunFolder, config: dict[str, Any], job_type: str, is_cut_off: bool
+    ) -> ActiveTracker:
+        """The tracker of a run, not yet connected; `job_type` is "train", "evaluate" or "sweep".
+
+        `is_cut_off` when its server failed the same command before.
+        """

@@ -32,15 +32,16 @@ def read(path: Path) -> list[dict[str, Any]]:
     return [_parse(path, number, line) for number, line in enumerate(_whole_lines(path), start=1)]
 
 
-def cut_after(path: Path, step: int) -> None:
-    """Drop what came after `step`, and a line that a killed run left unfinished.
+def cut_after(path: Path, step: int, looked: int) -> None:
+    """Drop what a resumed run repeats, and a line that a killed run left unfinished.
 
-    A resumed run repeats those steps; without the cut each would stand twice.
+    Training goes on after `step`, validation after `looked`.
     """
     if not path.exists():
         return
-    lines = _whole_lines(path)
-    kept = [line for n, line in enumerate(lines, start=1) if _parse(path, n, line)["step"] <= step]
+    last = {"train": step, "validation": looked}
+    records = [(line, _parse(path, n, line)) for n, line in enumerate(_whole_lines(path), start=1)]
+    kept = [line for line, record in records if record["step"] <= last[record["split"]]]
     write_bytes(path, b"".join(line + b"\n" for line in kept))
 
 

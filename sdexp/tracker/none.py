@@ -1,20 +1,24 @@
-"""No tracker: the run folder alone keeps the record."""
+"""A tracker that tells nobody, for one that is switched off."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sdexp.tracker.base import AbstractTracker, ActiveTracker
+from sdexp.tracker.base import ActiveTracker
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from sdexp.ground.run import RunFolder
-
 
 class Silence(ActiveTracker):
     """Hears everything and keeps nothing."""
+
+    def prepare(self) -> None:
+        """Nothing."""
+
+    def connect(self) -> str:
+        """Nothing."""
+        return ""
 
     def log(self, values: dict[str, float], step: int) -> None:
         """Nothing."""
@@ -25,14 +29,11 @@ class Silence(ActiveTracker):
     def log_table(self, name: str, columns: list[str], rows: list[list[Any]]) -> None:
         """Nothing."""
 
-    def close(self) -> None:
+    def close(self, failed: bool) -> None:
         """Nothing."""
 
+    def hurry(self) -> None:
+        """Nothing."""
 
-@dataclass(frozen=True)
-class NoTracker(AbstractTracker):
-    """Tells nobody."""
-
-    def start(self, run: RunFolder, config: dict[str, Any], job_type: str) -> ActiveTracker:
-        """A tracker that does nothing."""
-        return Silence()
+    def abandon(self) -> None:
+        """Nothing."""

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import re
 import secrets
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sdexp.ground.config import require
 from sdexp.ground.run import RunFolder, write_text
-from sdexp.tracker.base import AbstractTracker, ActiveTracker
+from sdexp.ground.types import DiskError
+from sdexp.tracker.base import AbstractTracker, ActiveTracker, TrackerFault
 from sdexp.tracker.jsonl import read
 from sdexp.tracker.none import Silence
+from sdexp.tracker.redact import without_secrets
+from sdexp.tracker.wandb_service import (
+    faults,
+    first_line,
+    keep_to_the_run_folder,
+    kill_service,
+    quiet,
+    told,
+    why_no_login,
+)
 
 if TYPE_CHECKING:
     import wandb
     from PIL.Image import Image
-
-logger = logging.getLogger(__name__)
 
 MODES = ("auto", "online", "offline", "disabled")
 # What WANDB_MODE may say; "run" and "dryrun" are its old words.
@@ -34,12 +39,6 @@ ENVIRONMENT_MODES = {
     "dryrun": "offline",
     "disabled": "disabled",
 }
-INIT_SECONDS = 15
-FINISH_SECONDS = 60
-SECRET_NAME = re.compile(
-    r"passw(or)?d|secret|credential|api_?key|(^|(hf|hub|auth|access|api)_)token$", re.IGNORECASE
-)
-URL_LOGIN = re.compile(r"://[^/@\s]+@")
 
 
 @dataclass(frozen=True)
@@ -57,99 +56,98 @@ class Wandb(AbstractTracker):
     mode: str = "auto"
 
     def __post_init__(self) -> None:
-        require("tracker", self.mode in MODES, "mode", self.mode, " | ".join(MODES))
-        require("tracker", bool(self.project.strip()), "project", self.project, "a name")
+        require("tracker.wandb", self.mode in MODES, "mode", self.mode, " | ".join(MODES))
+        require("tracker.wandb", bool(self.project.strip()), "project", self.project, "a name")
 
-    def start(self, run: RunFolder, config: dict[str, Any], job_type: str) -> ActiveTracker:
-        """Open the W&B run of a run folder: a new one, or the one that the folder already has."""
-        _keep_to_the_run_folder(run)
-        mode, reason = self._choose_mode()
+    def start(
+        self, run: RunFolder, config: dict[str, Any], job_type: str, is_cut_off: bool
+    ) -> ActiveTracker:
+        """The W&B run of a run folder: a new one, or the one that the folder already has."""
+        mode, reason = self._wanted_mode()
         if mode == "disabled":
             return Silence()
-        faults = _faults()
-        if mode == "online":
-            try:
-                return self._open(run, config, job_type, mode)
-            except faults as error:
-                reason = _first_line(error)
-                _let_go(faults)
-        try:
-            active = self._open(run, config, job_type, "offline")
-        except faults as error:
-            fault = f"{reason}: {_first_line(error)}"
-            logger.warning("W&B is off (%s); all numbers are in %s", fault, run.log)
-            _let_go(faults)
-            return Silence()
-        logger.warning("W&B is offline (%s); send it with `wandb sync %s`", reason, active.folder)
-        return active
+        if is_cut_off:
+            mode = "offline"
+        return ActiveWandb(self, run, without_secrets(config), job_type, mode, reason)
 
-    def _choose_mode(self) -> tuple[str, str]:
-        """online, offline or disabled, and why."""
-        mode, reason = self.mode, f"mode={self.mode}"
+    def _wanted_mode(self) -> tuple[str, str]:
+        """auto, online, offline or disabled, and who says so."""
+        mode = self.mode
         if mode == "auto" and "WANDB_MODE" in os.environ:
             word = os.environ["WANDB_MODE"]
             mode = ENVIRONMENT_MODES[word] if word in ENVIRONMENT_MODES else "offline"
-            reason = f"WANDB_MODE={word}"
-        if mode in ("auto", "online"):
-            missing = _why_no_login()
-            mode, reason = ("offline", missing) if missing else ("online", reason)
-        return mode, reason
-
-    def _open(
-        self, run: RunFolder, config: dict[str, Any], job_type: str, mode: str
-    ) -> ActiveWandb:
-        import wandb
-
-        wandb.setup(settings=_quiet())
-        opened = wandb.init(
-            project=self.project,
-            entity=self.entity,
-            group=self.group,
-            name=self.name,
-            tags=self.tags,
-            mode=mode,  # type: ignore[arg-type]
-            id=_run_id(run),
-            resume="allow",
-            # Otherwise a job whose predecessor crashed would write into the predecessor's run.
-            reinit="finish_previous",
-            job_type=job_type,
-            dir=run.path,
-            config=without_secrets(config),
-            settings=_quiet(),
-        )
-        return ActiveWandb(opened, first_step=max(opened.step, _last_step(run.log)))
+            return mode, f"WANDB_MODE={word}"
+        return mode, f"mode={mode}"
 
 
 class ActiveWandb(ActiveTracker):
-    """An open W&B run, which goes quiet at its first failure.
+    """A W&B run.
 
     W&B drops a row whose step is below that of the row before. So rows carry the highest step
     seen, and their true step stands beside it as the x-axis: `train/global_step` for `train/*`.
     """
 
-    def __init__(self, run: wandb.Run, first_step: int) -> None:
-        self._run = run
-        self._row_step = first_step
+    def __init__(
+        self,
+        recipe: Wandb,
+        run: RunFolder,
+        config: dict[str, Any],
+        job_type: str,
+        mode: str,
+        reason: str,
+    ) -> None:
+        self._recipe, self._folder, self._config, self._job_type = recipe, run, config, job_type
+        self._mode, self._reason = mode, reason
         self._axes: set[str] = set()
-        self._faults = _faults()
-        self._broken = False
-        self.folder = run.settings.sync_dir
+        self._is_reaching = self._is_hurried = self._is_abandoned = False
+        # Read before this run adds to it: its own steps are still to come.
+        self._row_step = _last_step(run.log)
+        self._added: list[str] = []
+        self._run: wandb.Run
+
+    def prepare(self) -> None:
+        """Check that the folder can be written, import wandb and start its service process."""
+        # wandb would go to the system's temporary folder instead, and say nothing.
+        try:
+            self._id = _run_id(self._folder)
+        except (DiskError, OSError) as error:
+            raise TrackerFault(str(error)) from error
+        self._added = keep_to_the_run_folder(self._folder)
+        try:
+            # wandb itself imports the first and the last only when a run is opened, which is too
+            # late for a fork.
+            import requests  # noqa: F401
+            import wandb
+            from wandb.sdk import wandb_run  # noqa: F401
+        except (ImportError, AttributeError, TypeError) as error:
+            raise TrackerFault(f"wandb cannot be imported ({first_line(error)})") from error
+        with told(f"off ({self._reason}: ", ")"):
+            wandb.setup(settings=quiet())
+
+    def connect(self) -> str:
+        """Open the run online, or else offline."""
+        wish, notice = self._mode, ""
+        if wish in ("auto", "online"):
+            notice = why_no_login() or self._try_online()
+            if not notice:
+                return ""
+        with told(f"off ({notice or self._reason}: ", ")"):
+            self._open("offline")
+        remedy = f"send it with `wandb sync {self._run.settings.sync_dir}`"
+        return f"offline ({notice}); {remedy}" if notice else ""
 
     def log(self, values: dict[str, float], step: int) -> None:
         """Scalars by name at an optimizer step."""
-        self._send(dict(values), step)
+        with self._guarded():
+            self._send(dict(values), step)
 
     def log_images(self, name: str, images: list[tuple[str, Image]], step: int) -> None:
         """Captioned pictures."""
-        if self._broken:
-            return
         with self._guarded():
             self._send({name: [_picture(image, caption) for caption, image in images]}, step)
 
     def log_table(self, name: str, columns: list[str], rows: list[list[Any]]) -> None:
         """A table; pictures in its cells stay pictures."""
-        if self._broken:
-            return
         import wandb
 
         with self._guarded():
@@ -157,119 +155,89 @@ class ActiveWandb(ActiveTracker):
             table = wandb.Table(columns=[*columns], data=cells)
             self._run.log({name: table}, step=self._row_step)
 
-    def close(self) -> None:
-        """Flush and let go, as a failed run while an exception is on its way out."""
+    def close(self, failed: bool) -> None:
+        """Flush, and end the service process, which would otherwise stay until Python ends."""
+        import wandb
+
         with self._guarded():
-            self._run.finish(exit_code=int(sys.exc_info()[0] is not None))
-        if self._broken:
-            _let_go(self._faults)
+            self._run.finish(exit_code=int(failed))
+            wandb.teardown()
+        self._give_back_environment()
+
+    def hurry(self) -> None:
+        """End the service process, so that the run is opened offline."""
+        if self._is_reaching:
+            self._is_hurried = True
+            kill_service()
+
+    def abandon(self) -> None:
+        """Kill the service process; wandb's own hook would wait for it when Python ends."""
+        self._is_abandoned = True
+        kill_service()
+        self._give_back_environment()
+
+    def _give_back_environment(self) -> None:
+        for name in self._added:
+            os.environ.pop(name, None)
+
+    def _try_online(self) -> str:
+        """Empty when it worked, else why it did not."""
+        self._is_reaching = True
+        try:
+            self._open("online")
+        except faults() as error:
+            kill_service()
+            return "the server gave no answer" if self._is_hurried else first_line(error)
+        finally:
+            self._is_reaching = False
+        return ""
+
+    def _open(self, mode: str) -> None:
+        import wandb
+
+        if self._is_abandoned:
+            raise TrackerFault("abandoned")
+        recipe = self._recipe
+        wandb.setup(settings=quiet())
+        self._run = wandb.init(
+            project=recipe.project,
+            entity=recipe.entity,
+            group=recipe.group,
+            name=recipe.name,
+            tags=recipe.tags,
+            mode=mode,  # type: ignore[arg-type]
+            id=self._id,
+            resume="allow",
+            # Otherwise a job whose predecessor crashed would write into the predecessor's run.
+            reinit="finish_previous",
+            job_type=self._job_type,
+            dir=self._folder.path,
+            config=self._config,
+            settings=quiet(),
+        )
+        self._row_step = max(self._run.step, self._row_step)
 
     def _send(self, row: dict[str, Any], step: int) -> None:
-        if self._broken:
-            return
-        with self._guarded():
-            prefixes = {name.partition("/")[0] for name in row}
-            for prefix in sorted(prefixes - self._axes):
-                self._run.define_metric(_axis(prefix), hidden=True)
-                self._run.define_metric(f"{prefix}/*", step_metric=_axis(prefix))
-            self._axes |= prefixes
-            self._row_step = max(self._row_step, step)
-            axes = {_axis(prefix): step for prefix in prefixes}
-            self._run.log(row | axes, step=self._row_step)
+        prefixes = {name.partition("/")[0] for name in row}
+        for prefix in sorted(prefixes - self._axes):
+            self._run.define_metric(_axis(prefix), hidden=True)
+            self._run.define_metric(f"{prefix}/*", step_metric=_axis(prefix))
+        self._axes |= prefixes
+        self._row_step = max(self._row_step, step)
+        axes = {_axis(prefix): step for prefix in prefixes}
+        self._run.log(row | axes, step=self._row_step)
 
-    @contextmanager
-    def _guarded(self) -> Iterator[None]:
-        try:
-            yield
-        except self._faults as error:
-            if not self._broken:
-                remedy = f"the run goes on; `wandb sync {self.folder}` sends the rest"
-                logger.warning("W&B stopped (%s); %s", _first_line(error), remedy)
-            self._broken = True
-
-
-def without_secrets(value: Any) -> Any:
-    """The same nested value without keys that look like secrets, and without their values."""
-    hidden = {
-        text for name, text in os.environ.items() if SECRET_NAME.search(name) and len(text) >= 8
-    }
-    if isinstance(value, dict):
-        return {k: without_secrets(v) for k, v in value.items() if not SECRET_NAME.search(str(k))}
-    if isinstance(value, list | tuple):
-        return [without_secrets(item) for item in value]
-    if isinstance(value, str):
-        return "***" if value in hidden else URL_LOGIN.sub("://", value)
-    return value
-
-
-def _keep_to_the_run_folder(run: RunFolder) -> None:
-    # A table's pictures lie only here until they are sent; the default is a folder in the user's
-    # home, where an offline run would leave them behind when its folder is moved.
-    os.environ.setdefault("WANDB_DATA_DIR", str((run.wandb / "data").resolve()))
-    # wandb would report its own errors to its makers, even from an offline run.
-    os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
-
-
-def _why_no_login() -> str:
-    """Empty when a key is there; never asks, and does not use the network."""
-    import wandb
-
-    try:
-        wandb.setup(settings=_quiet())
-        return "" if wandb.login(prompt=False, verify=False) else "no key; `wandb login` sets one"
-    except _faults() as error:
-        return _first_line(error)
-
-
-def _quiet() -> wandb.Settings:
-    import wandb
-
-    return wandb.Settings(
-        silent=True,
-        console="off",
-        save_code=False,
-        disable_code=True,
-        disable_git=True,
-        # Host name, user, command line: run.json has what is needed.
-        x_disable_meta=True,
-        x_disable_machine_info=True,
-        host="",
-        init_timeout=INIT_SECONDS,
-        finish_timeout=FINISH_SECONDS,
-        finish_timeout_raises=True,
-    )
-
-
-def _faults() -> tuple[type[Exception], ...]:
-    """What wandb raises when it, its settings, its service process or its server fail.
-
-    TypeError is a table's way to refuse a column of numbers and texts.
-    """
-    from wandb.errors import Error
-    from wandb.sdk.lib.service.service_token import WandbServiceConnectionError
-    from wandb.sdk.mailbox import HandleAbandonedError, MailboxClosedError
-    from wandb.sdk.mailbox.mailbox_handle import ServerResponseError
-
-    service = (WandbServiceConnectionError, MailboxClosedError, HandleAbandonedError)
-    return (Error, OSError, TypeError, ValueError, ServerResponseError, *service)
-
-
-def _let_go(faults: tuple[type[Exception], ...]) -> None:
-    """End wandb's service process, so that the next one may use the run's id again.
-
-    Without this a dead service also prints a traceback when the command ends.
-    """
-    import wandb
-
-    with suppress(*faults):
-        wandb.teardown()
+    def _guarded(self) -> AbstractContextManager[None]:
+        folder = self._run.settings.sync_dir
+        return told("stopped (", f"; `wandb sync {folder}` sends what it has)")
 
 
 def _run_id(run: RunFolder) -> str:
+    """Kept in the folder; written each time, which shows whether the folder can be written."""
     file = run.wandb / "run_id"
-    if not file.exists():
-        write_text(file, secrets.token_hex(4))
-    return file.read_text().strip()
+    name = file.read_text().strip() if file.exists() else secrets.token_hex(4)
+    write_text(file, name)
+    return name
 
 
 def _last_step(log: Path) -> int:
@@ -291,7 +259,3 @@ def _picture(image: Image, caption: str | None) -> wandb.Image:
     import wandb
 
     return wandb.Image(image, caption=caption)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]

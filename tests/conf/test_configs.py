@@ -75,6 +75,19 @@ def test_the_command_line_wins_over_everything() -> None:
     assert config.training.max_train_steps == 7
 
 
+@pytest.mark.parametrize(
+    "choice, names",
+    [
+        ("tracker=wandb", ["wandb"]),
+        ("tracker=[wandb,tensorboard]", ["tensorboard", "wandb"]),
+        ("tracker=none", []),
+        ("tracker=[none,tensorboard]", ["tensorboard"]),
+    ],
+)
+def test_trackers_are_a_list_or_none(choice: str, names: list[str]) -> None:
+    assert sorted(build_recipes(compose("train", [choice]).config).trackers) == names
+
+
 def test_the_line_that_everybody_types_composes() -> None:
     config = compose("train", ["finetune=unet", "dataset=flickr30k", "model=sd14"]).config
     recipes = build_recipes(config)
@@ -124,7 +137,10 @@ FAULTS = {
     "optimizer._target_=torch.optim.sgd.torch.hub.load": "not an optimizer of torch.optim",
     "optimizer._target_=torch.optim.AdamV": "did you mean 'Adam'?",
     "model=null": "model=null: nothing is chosen; name an option",
-    "~tracker": "tracker: nothing is chosen; choose with tracker=NAME",
+    "~objective": "objective: nothing is chosen; choose with objective=NAME",
+    "tracker=[]": "tracker: nothing is chosen; choose with tracker=NAME",
+    "tracker=[wandb,tensorbord]": "tracker=tensorbord: no such option; did you mean 'tensorboard'",
+    "tracker.wandb.mode=sometimes": "tracker.wandb.mode=sometimes: allowed is auto | online",
     "~optimizer": "optimizer._target_=: not an optimizer of torch.optim; allowed: ASGD, Adadelta",
     "metric=[]": "metric: n",
     "finetune.rank=${nope}": "finetune.rank: Interpolation key 'nope' not found",

@@ -53,7 +53,7 @@ def test_every_process_has_the_same_number_of_micro_batches() -> None:
 def pictures(recipes) -> TrainPictures:  # type: ignore[no-untyped-def]
     training = recipes("training.center_crop=false", "training.random_flip=true").training
     data = Pocket(look="plain", num_train=40, num_val=1, num_test=1).open("train")
-    return TrainPictures(data, training, 32, 0.25)
+    return TrainPictures(data, training, 32, 0.25, None)
 
 
 def test_a_sample_depends_on_epoch_and_id_alone(pictures: TrainPictures) -> None:

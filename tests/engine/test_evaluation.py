@@ -1,6 +1,9 @@
 """The evaluation stage in this process, on a run of a few steps."""
 
 import json
+import os
+import shutil
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +14,14 @@ import torch
 from PIL import Image
 
 from sdexp.engine.evaluation import evaluate
+from sdexp.engine.hardware import make_accelerator
 from sdexp.engine.sampler import PictureMaker, choose_prompts, noise_of, prompt_id, sampling_of
 from sdexp.engine.trainer import Trainer
+from sdexp.ground.interrupt import Interrupted, listening
 from sdexp.ground.run import RunFolder
 from sdexp.ground.store import Store
 from sdexp.ground.types import DataError
+from sdexp.model.stable_diffusion import LoadedStableDiffusion
 
 
 @pytest.fixture
@@ -75,10 +81,82 @@ def test_the_store_changes_no_bit_and_saves_the_originals(
     assert len(list((store.root / "pictures").rglob("*.bin"))) == 1
 
 
+def test_an_interrupted_evaluation_goes_on_where_it_stopped(
+    trained: RunFolder, recipes: Any, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stopped in the third batch of the finetuned model's four."""
+    whole = RunFolder(shutil.copytree(trained.path, tmp_path / "whole"))
+    single = recipes("evaluation.batch_size=1")
+    evaluate(whole, single, Store(tmp_path / "other store"), {})
+    generate, made = LoadedStableDiffusion.generate, []
+
+    def counted(self: Any, *arguments: Any) -> Any:
+        made.append(1)
+        if len(made) == 7:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return generate(self, *arguments)
+
+    monkeypatch.setattr(LoadedStableDiffusion, "generate", counted)
+    with listening(), pytest.raises(Interrupted):
+        evaluate(trained, single, store, {})
+    assert len(made) == 7 and trained.partial.is_dir() and not trained.scores.exists()
+    evaluate(trained, single, store, {})
+    assert len(made) == 7 + 2 and not trained.partial.exists()
+    assert trained.scores.read_bytes() == whole.scores.read_bytes()
+    for model in ("original", "finetuned", "reference"):
+        pictures = {file.name: file.read_bytes() for file in whole.images(model).iterdir()}
+        assert pictures == {f.name: f.read_bytes() for f in trained.images(model).iterdir()}
+
+
+def test_drift_is_lpips_between_the_saved_pictures_of_both_models(
+    trained: RunFolder, recipes: Any, store: Store
+) -> None:
+    """Recomputed from the PNG files with the tower's own hidden states."""
+    from transformers import CLIPImageProcessor, CLIPModel
+
+    from sdexp.ground.assets import located
+
+    evaluate(trained, recipes("evaluation.replicates=2"), store, {})
+    folder = located("pocket-clip")
+    tower = CLIPModel.from_pretrained(folder, dtype=torch.float32).vision_model
+    processor = CLIPImageProcessor.from_pretrained(folder)
+
+    def tokens(row: dict[str, Any]) -> list[torch.Tensor]:
+        pixels = processor(Image.open(trained.path / row["path"]), return_tensors="pt")
+        with torch.inference_mode():
+            layers = tower(**pixels, output_hidden_states=True).hidden_states[1:]
+        return [torch.nn.functional.normalize(layer[0, 1:], dim=-1) for layer in layers]
+
+    rows = pq.read_table(trained.per_image).to_pylist()
+    half = len(rows) // 2
+    distances: dict[str, list[float]] = {}
+    for original, finetuned in zip(rows[:half], rows[half:], strict=True):
+        assert original["prompt_id"] == finetuned["prompt_id"]
+        assert original["replicate"] == finetuned["replicate"]
+        layers = zip(tokens(original), tokens(finetuned), strict=True)
+        distance = float(np.mean([float((a - b).square().sum(-1).mean()) for a, b in layers]))
+        distances.setdefault(original["prompt_id"], []).append(distance)
+    by_prompt = [np.mean(values) for values in distances.values()]
+    drift = json.loads(trained.scores.read_text())["drift"]
+    assert list(drift) == ["lpips_gt"] and drift["lpips_gt"]["backbone"] == "pocket-clip"
+    assert drift["lpips_gt"]["value"] == pytest.approx(np.mean(by_prompt), abs=1e-4)
+    low, high = drift["lpips_gt"]["ci95"]
+    assert min(by_prompt) - 1e-4 <= low < drift["lpips_gt"]["value"] < high
+    assert high <= max(by_prompt) + 1e-4
+
+
+def test_without_a_metric_between_pictures_there_is_no_drift(
+    trained: RunFolder, recipes: Any, store: Store
+) -> None:
+    evaluate(trained, recipes("metric=[kid]"), store, {})
+    assert json.loads(trained.scores.read_text())["drift"] == {}
+
+
 def test_a_control_differs_nowhere(trained: RunFolder, recipes: Any, store: Store) -> None:
     evaluate(trained, recipes("evaluation.control=self"), store, {})
     scores = json.loads(trained.scores.read_text())
     assert scores["control"] == "self" and scores["applied"] is None
+    assert scores["drift"]["lpips_gt"]["value"] == 0.0
     for metric in scores["metrics"].values():
         assert metric["difference"] == 0.0 and metric["p"] == 1.0
         assert metric["verdict"] == "no evidence"
@@ -117,9 +195,10 @@ def test_pictures_hardly_depend_on_the_batch_size(recipes: Any, tmp_path: Path) 
     model = made.model.load("cpu", "float32")
     prompts = choose_prompts(made.dataset.open("test"), 3)
     sampling = sampling_of(made.evaluation, 64)
-    results = [
-        PictureMaker(sampling, 2, size, 0, None).pictures(model, prompts, tmp_path / str(size), "x")
-        for size in (1, 4)
-    ]
+    accelerator, results = make_accelerator(made.hardware), []
+    for size in (1, 4):
+        store = Store(tmp_path / "store" / str(size))
+        maker = PictureMaker(sampling, 2, size, 0, store, accelerator)
+        results.append(maker.pictures(model, prompts, tmp_path / str(size), "x"))
     assert results[0].shape == (3, 2, 64, 64, 3)
     assert abs(results[0].astype(int) - results[1].astype(int)).max() <= 1

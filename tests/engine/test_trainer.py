@@ -4,9 +4,7 @@ import hashlib
 import json
 import os
 import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +14,10 @@ from accelerate.state import AcceleratorState
 from safetensors.torch import load_file
 
 from sdexp import worker
+from sdexp.engine.checkpoint import saved_steps
 from sdexp.engine.trainer import Trainer
 from sdexp.ground.build import plain, read_config
+from sdexp.ground.interrupt import Interrupted, check_interrupt, listening
 from sdexp.ground.run import RunFolder
 from sdexp.ground.store import Store
 from sdexp.ground.types import DivergedError
@@ -62,15 +62,22 @@ def test_the_same_run_twice_gives_the_same_bytes(train: Any) -> None:
     assert losses(a) == losses(b) and sorted(losses(a)) == [1, 2, 3, 4]
 
 
-def test_looking_caching_and_workers_change_nothing(train: Any) -> None:
-    base = digest(train("base").weights)
+def test_looking_caching_and_workers_change_nothing(
+    train: Any, tiny: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = digest(train("base", tiny).weights)
     for name, *overrides in (
-        ("no_look", "training.validation_steps=null", "training.validation_images_steps=null"),
+        ("no_look", "training.validation_steps=null"),
+        ("no_pictures", "training.validation_images_steps=null"),
         ("no_store", "training.cache_latents=false"),
         ("workers", "hardware.dataloader_num_workers=2"),
         ("no_checkpoints", "training.checkpointing_steps=null"),
+        ("many_checkpoints", "training.checkpointing_steps=1"),
+        ("trackers", "tracker=[wandb,tensorboard]", "tracker.wandb.mode=offline"),
     ):
-        assert digest(train(name, *overrides).weights) == base, name
+        assert digest(train(name, tiny, *overrides).weights) == base, name
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert digest(train("progress_bar", tiny).weights) == base
 
 
 def test_another_seed_changes_the_weights(train: Any) -> None:
@@ -183,9 +190,9 @@ def test_early_stopping_restores_the_best_weights(train: Any) -> None:
     ],
 )
 def test_resumed_equals_uninterrupted(
-    train: Any, new_run: Any, recipes: Any, store: Store, overrides: tuple[str, ...]
+    train: Any, new_run: Any, recipes: Any, store: Store, tiny: str, overrides: tuple[str, ...]
 ) -> None:
-    overrides = (*overrides, "training.max_train_steps=5", "training.checkpointing_steps=2")
+    overrides = (tiny, *overrides, "training.max_train_steps=5", "training.checkpointing_steps=2")
     whole = train("whole", *overrides)
     run = new_run("cut", *overrides)
     first = trainer(run, recipes, store, *overrides)
@@ -206,23 +213,59 @@ def test_resumed_equals_uninterrupted(
     assert digest(run.checkpoints / "000005") == digest(whole.checkpoints / "000005")
 
 
-@pytest.mark.slow
-def test_killed_and_started_again_equals_uninterrupted(train: Any, new_run: Any) -> None:
-    overrides = ("training.max_train_steps=40", "training.checkpointing_steps=5")
+@pytest.mark.parametrize(
+    ("phase", "call", "saved"),
+    [
+        ("loss", 1, None),
+        ("loss", 5, 4),
+        ("look", 2, 1),
+        ("look", 6, 5),
+        ("save", 1, 3),
+        ("finish", 1, 5),
+    ],
+)
+def test_a_signal_saves_the_last_finished_step(
+    train: Any, new_run: Any, recipes: Any, store: Store, tiny: str,
+    phase: str, call: int, saved: int | None,
+) -> None:  # fmt: skip
+    """Sent in the midst of a step, a validation, a checkpoint and the writing of the weights."""
+    overrides = (
+        tiny, "training.use_ema=true", "training.gradient_accumulation_steps=2",
+        "training.max_train_steps=5", "training.checkpointing_steps=3",
+        "training.validation_steps=1", "training.num_validation_samples=1",
+        "training.early_stopping.patience=4",
+    )  # fmt: skip
     whole = train("whole", *overrides)
-    run = new_run("killed", *overrides)
-    command = [sys.executable, "-m", "sdexp.worker", str(run.path), "train"]
-    with subprocess.Popen(command) as child:
-        deadline = time.monotonic() + 120
-        while time.monotonic() < deadline and not (run.checkpoints / "000010").exists():
-            time.sleep(0.02)
-        os.kill(child.pid, signal.SIGKILL)
-    assert (run.checkpoints / "000010").exists() and not (run.checkpoints / "000040").exists()
-    assert not run.weights.exists()
-    assert subprocess.run(command).returncode == 0
+    run = new_run("stopped", *overrides)
+    first = trainer(run, recipes, store, *overrides)
+    owner, name = {
+        "loss": (first.loss_of, "_timestep"),
+        "look": (first.validation, "_item"),
+        "save": (first, "_save"),
+        "finish": (first, "_finish"),
+    }[phase]
+    send_on_call(owner, name, call * (8 if phase == "loss" else 1))
+    with listening(), pytest.raises(Interrupted, match="SIGTERM"):
+        first.train()
+        check_interrupt()
+    assert max([0, *saved_steps(run.checkpoints)]) == (saved or 0)
+    trainer(run, recipes, store, *overrides).train()
     assert digest(run.weights) == digest(whole.weights)
-    assert losses(run) == losses(whole) and sorted(losses(run)) == list(range(1, 41))
-    assert digest(run.validation) == digest(whole.validation)
+    assert losses(run) == losses(whole)
+    assert losses(run, "validation") == losses(whole, "validation")
+
+
+def send_on_call(owner: Any, name: str, number: int) -> None:
+    """SIGTERM to this process at the n-th call of a method."""
+    work, calls = getattr(owner, name), []
+
+    def sending(*arguments: Any) -> Any:
+        calls.append(1)
+        if len(calls) == number:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return work(*arguments)
+
+    setattr(owner, name, sending)
 
 
 def test_a_loss_that_is_no_number_stops_before_the_update(
@@ -273,13 +316,29 @@ def test_gradient_checkpointing_changes_no_number(train: Any, strategy: str) -> 
 def test_moments_come_from_the_store_the_second_time(
     new_run: Any, recipes: Any, store: Store
 ) -> None:
-    for name, hits in (("first", 0), ("second", None)):
-        run = new_run(name)
-        one = trainer(run, recipes, store)
+    for name, encoded in (("first", 4 * 4 + 4), ("second", 0)):
+        one = trainer(new_run(name), recipes, store)
         one.train()
-        expected = hits if hits is not None else 4 * 4 + 3 * 4
-        # The first run meets its own validation pictures again, nothing else.
-        assert one.loss_of.moments.hits == (2 * 4 if hits == 0 else expected)
+        assert one.loss_of.moments.encoded == encoded
+
+
+def test_a_picture_is_decoded_once_in_a_run(
+    new_run: Any, recipes: Any, store: Store, tiny: str
+) -> None:
+    overrides = (tiny, "training.max_train_steps=30", "training.random_flip=true")
+    one = trainer(new_run("run", *overrides), recipes, store, *overrides)
+    decoded: list[int] = []
+    get = type(one.data).__getitem__
+
+    class Counting(type(one.data)):  # type: ignore[misc]
+        def __getitem__(self, index: int) -> Any:
+            decoded.append(index)
+            return get(self, index)
+
+    one.pictures.data.__class__ = Counting
+    one.train()
+    # Three epochs of 40 pictures, each in at most two mirrorings.
+    assert 40 <= len(decoded) <= 80 and max(map(decoded.count, decoded)) <= 2
 
 
 def test_the_worker_records_what_it_did(new_run: Any) -> None:

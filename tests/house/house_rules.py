@@ -7,7 +7,7 @@ from pathlib import Path
 PACKAGE = "sdexp"
 PARTS = ("model", "finetune", "dataset", "objective", "metric", "tracker")
 DOOR_MODULES = ("report/door.py", "report/__main__.py")
-CONFIG_MODULES = ("ground/config.py", "ground/build.py")
+CONFIG_MODULES = ("ground/config.py", "ground/roots.py", "ground/build.py")
 DESERIALISERS = {"pickle", "cloudpickle", "dill", "marshal", "shelve"}
 LONGEST_FILE = 300
 LONGEST_USUAL_FUNCTION = 35
@@ -77,7 +77,7 @@ def _room_of_module(root: Path, name: str) -> str | None:
 
 
 def hydra_stays_upstairs(root: Path) -> list[str]:
-    """`hydra` and `omegaconf` are known to the doors, config.py and build.py only."""
+    """`hydra` and `omegaconf` are known to the doors and the modules of the configuration only."""
     return [
         f"{path}:{line}: imports {name}"
         for path, tree in sources(root)

@@ -15,9 +15,6 @@ def nobody(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFac
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("NETRC", str(home / "netrc"))
-    # The tracker sets these two for the process; monkeypatch takes them back.
-    monkeypatch.setenv("WANDB_DATA_DIR", str(home / "data"))
-    monkeypatch.setenv("WANDB_ERROR_REPORTING", "false")
     monkeypatch.chdir(home)
 
 

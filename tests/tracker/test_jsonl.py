@@ -42,17 +42,26 @@ def test_cut_after_drops_later_steps_and_a_torn_line(path: Path) -> None:
     JsonlLog(path).write([record(step) for step in range(1, 6)])
     before = path.read_text().splitlines(keepends=True)
     path.write_bytes(path.read_bytes() + b'{"step": 3, "na\xc3')
-    cut_after(path, 3)
+    cut_after(path, 3, 3)
     assert path.read_text() == "".join(before[:3])
     JsonlLog(path).write([record(4), record(5)])
     assert [line["step"] for line in read(path)] == [1, 2, 3, 4, 5]
 
 
+def test_cut_after_drops_a_validation_that_will_be_repeated(path: Path) -> None:
+    checked = record(3) | {"split": "validation"}
+    for looked, steps in ((3, [2, 3, 3]), (2, [2, 3])):
+        path.unlink(missing_ok=True)
+        JsonlLog(path).write([record(2), record(3), checked, record(4)])
+        cut_after(path, 3, looked)
+        assert [line["step"] for line in read(path)] == steps
+
+
 def test_cut_after_leaves_nothing_beside_the_log(path: Path) -> None:
-    cut_after(path, 3)
+    cut_after(path, 3, 3)
     assert list(path.parent.iterdir()) == []
     JsonlLog(path).write([record(1)])
-    cut_after(path, 0)
+    cut_after(path, 0, 0)
     assert [file.name for file in path.parent.iterdir()] == ["log.jsonl"]
     assert path.read_bytes() == b""
 
@@ -62,7 +71,7 @@ def test_a_damaged_line_in_the_middle_is_told(path: Path) -> None:
     with pytest.raises(DataError, match="line 2"):
         read(path)
     with pytest.raises(DataError, match="line 2"):
-        cut_after(path, 1)
+        cut_after(path, 1, 1)
 
 
 def test_a_log_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:

@@ -1,0 +1,118 @@
+"""Our training loop against a bare PyTorch loop that does the same arithmetic.
+
+    python scripts/bench_loop.py [finetune=unet ...]
+
+Both train the embedded model on the same cached moments, in one process, turn and turn about, so
+that a noisy machine slows both. The bare loop keeps all moments in memory, draws noise from one
+generator, logs nothing and checks nothing.
+"""
+
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import torch
+
+from sdexp.doors import compose
+from sdexp.engine.batches import Item, micro_batches
+from sdexp.engine.hardware import make_optimizer
+from sdexp.engine.recipes import Recipes, build_recipes
+from sdexp.engine.recorder import Recorder
+from sdexp.engine.trainer import Trainer
+from sdexp.ground.run import RunFolder
+from sdexp.ground.store import Store
+from sdexp.ground.types import TrainingBatch
+
+PICTURES, ROUNDS, STEPS = 128, 12, 5
+FIXED = [
+    "tracker=none", "training.validation_steps=null", "training.validation_images_steps=null",
+    "training.checkpointing_steps=null", f"dataset.num_train={PICTURES}", "dataset.num_val=2",
+]  # fmt: skip
+
+
+def our_loop(recipes: Recipes, folder: Path) -> Callable[[], None]:
+    """One step of the trainer, with the store filled and the log written."""
+    run = RunFolder(folder / "run")
+    run.path.mkdir()
+    trainer = Trainer(run, recipes, Store(folder / "store"), {})
+    trainer.recorder = Recorder(run, recipes.trackers, {}, "train", is_main=True)
+    batches = micro_batches(
+        trainer.pictures, trainer.order, range(10_000), 0, recipes.hardware.dataloader_num_workers
+    )
+    return lambda: trainer._update(batches) and None
+
+
+def bare_loop(recipes: Recipes, folder: Path) -> Callable[[], None]:
+    """The same model, optimizer, batch and loss, and nothing else."""
+    trainer = Trainer(RunFolder(folder / "bare"), recipes, Store(folder / "store"), {})
+    model, objective = trainer.model, recipes.objective
+    parameters = trainer.state.parameters
+    optimizer = make_optimizer(recipes.optimizer, parameters, model.device)
+    items = [trainer.pictures[(0, index)] for index in range(PICTURES)]
+    captions = [item.caption for item in items]
+    moments = trainer.loss_of.moments(items)
+    size, batches = recipes.training.train_batch_size, shuffled(PICTURES)
+    limit = recipes.training.max_grad_norm
+
+    def step() -> None:
+        chosen = [next(batches) for _ in range(size)]
+        picked = type(moments)(moments.mean[chosen], moments.logvar[chosen])
+        draw, noise = torch.randn_like(picked.mean), torch.randn_like(picked.mean)
+        t = torch.randint(len(model.alphas_cumprod), (size,))
+        condition = model.encode_prompts([captions[k] for k in chosen])
+        batch = TrainingBatch(model.latents(picked, draw), condition)
+        objective(model, batch, noise, t).mean().backward()
+        torch.nn.utils.clip_grad_norm_(parameters, limit)
+        optimizer.step()
+        optimizer.zero_grad()
+
+    return step
+
+
+def shuffled(count: int) -> Iterator[int]:
+    while True:
+        yield from torch.randperm(count).tolist()
+
+
+def seconds(step: Callable[[], None]) -> float:
+    began = time.perf_counter()
+    for _ in range(STEPS):
+        step()
+    return (time.perf_counter() - began) / STEPS
+
+
+def fill_store(recipes: Recipes, folder: Path) -> None:
+    """Every picture once, so that both loops find its moments."""
+    trainer = Trainer(RunFolder(folder / "fill"), recipes, Store(folder / "store"), {})
+    items: list[Item] = [trainer.pictures[(0, index)] for index in range(PICTURES)]
+    trainer.loss_of.moments(items)
+
+
+def main(overrides: list[str]) -> None:
+    recipes = build_recipes(compose("train", [*FIXED, *overrides]).config)
+    with tempfile.TemporaryDirectory() as folder:
+        fill_store(recipes, Path(folder))
+        loops = {"bare": bare_loop(recipes, Path(folder)), "ours": our_loop(recipes, Path(folder))}
+        for loop in loops.values():
+            # Past the first epoch: from then on no picture is decoded again.
+            for _ in range(PICTURES // recipes.training.train_batch_size + 1):
+                loop()
+        times: dict[str, list[float]] = {name: [] for name in loops}
+        for number in range(ROUNDS):
+            for name in sorted(loops, reverse=bool(number % 2)):
+                times[name].append(seconds(loops[name]))
+    ratios = [ours / bare for ours, bare in zip(times["ours"], times["bare"], strict=True)]
+    spread = statistics.quantiles(ratios, n=4)
+    what = " ".join(overrides) or "default"
+    bare, ours = (1000 * statistics.median(times[name]) for name in ("bare", "ours"))
+    print(
+        f"| {what} | {bare:.0f} ms | {ours:.0f} ms | {statistics.median(ratios):.3f} "
+        f"({spread[0]:.3f} to {spread[2]:.3f}) |"
+    )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,162 @@
+"""Plant known faults one by one and see that each turns a test red.
+
+    python scripts/seeded_faults.py [NAME ...]
+
+Works on a copy of the checkout. Ends with 1 when a fault goes unnoticed.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+COPIED = ("conf", "sdexp", "tests", "scripts", "pyproject.toml", "Makefile", "README.md")
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A text of one file, what takes its place, and the test that must notice."""
+
+    file: str
+    old: str
+    new: str
+    test: str
+
+
+RESUME = "tests/engine/test_trainer.py::test_resumed_equals_uninterrupted"
+SIGNAL = "tests/engine/test_trainer.py::test_a_signal_saves_the_last_finished_step"
+CHECKPOINT = "tests/engine/test_checkpoint.py"
+THREE_SAVES = "test_once_a_checkpoint_is_written_a_good_one_is_always_there"
+TWO = "tests/test_processes.py::test_two_processes_do_what_one_does"
+FAULTS = {
+    "no rename": Fault(
+        "sdexp/engine/checkpoint.py",
+        'temporary = folder / f".tmp-{target.name}-{os.getpid()}"',
+        "temporary = target",
+        f"tests/engine/test_kills.py::{THREE_SAVES}",
+    ),
+    "delete before save": Fault(
+        "sdexp/engine/checkpoint.py",
+        "            _write(temporary, checkpoint)\n",
+        "            for old in saved_steps(folder):\n"
+        '                _remove(folder / f"{old:06d}")\n'
+        "            _write(temporary, checkpoint)\n",
+        f"tests/engine/test_kills.py::{THREE_SAVES}",
+    ),
+    "no fsync of the folder": Fault(
+        "sdexp/engine/checkpoint.py",
+        "            temporary.rename(target)\n            _sync(folder)\n",
+        "            temporary.rename(target)\n",
+        CHECKPOINT,
+    ),
+    "resume without a look at the sums": Fault(
+        "sdexp/engine/checkpoint.py",
+        "            verify(path, step)\n            return step, lines",
+        "            return step, lines",
+        CHECKPOINT,
+    ),
+    "manifest of another step": Fault(
+        "sdexp/engine/checkpoint.py",
+        "    if own_step != step:",
+        "    if own_step < 0:",
+        CHECKPOINT,
+    ),
+    "counter of the average forgotten": Fault(
+        "sdexp/engine/state.py",
+        '            self.ema.optimization_step = values["ema_step"]\n',
+        "",
+        f"{RESUME}[overrides0]",
+    ),
+    "optimizer state forgotten": Fault(
+        "sdexp/engine/state.py",
+        "        restore_optimizer(",
+        "        (lambda *_: None)(",
+        f"{RESUME}[overrides1]",
+    ),
+    "a check repeated after resume": Fault(
+        "sdexp/engine/state.py",
+        'checkpoint.step, values["looked"]',
+        "checkpoint.step, -1",
+        SIGNAL,
+    ),
+    "log not cut": Fault(
+        "sdexp/engine/trainer.py",
+        "            cut_after(self.run.log, done, self.state.looked)\n",
+        "            pass\n",
+        RESUME,
+    ),
+    "nothing saved on a signal": Fault(
+        "sdexp/engine/trainer.py",
+        "            self._save()\n            raise Interrupted",
+        "            raise Interrupted",
+        SIGNAL,
+    ),
+    "learning rate times processes": Fault(
+        "sdexp/engine/trainer.py",
+        "rate = self.rate(state.step)",
+        "rate = self.rate(state.step) * self.accelerator.num_processes",
+        f"{TWO}[lora]",
+    ),
+    "gradients of one process only": Fault(
+        "sdexp/engine/trainer.py",
+        "            self._sum_gradients()\n",
+        "            pass\n",
+        f"{TWO}[unet]",
+    ),
+    "order of the first epoch replayed": Fault(
+        "sdexp/engine/batches.py",
+        "_permutation(self.seed, self.epoch(step), self.samples)",
+        "_permutation(self.seed, 0, self.samples)",
+        "tests/engine/test_batches.py",
+    ),
+    "a worker that ends early counts as done": Fault(
+        "sdexp/job.py",
+        '    return {"exit_code": INTERNAL, "reason": f"the worker died',
+        '    return {"exit_code": died_of, "reason": f"the worker died',
+        "tests/test_processes.py::test_a_rank_that_dies_or_hangs_ends_the_job",
+    ),
+    "pictures of an interrupted evaluation made again": Fault(
+        "sdexp/engine/evaluation.py",
+        "store=Store(run.partial)",
+        "store=Store(run.partial / str(time.time()))",
+        "tests/engine/test_evaluation.py",
+    ),
+}
+
+
+def is_noticed(fault: Fault, folder: Path) -> bool:
+    """Plant it in the copy, run its test, take it back."""
+    file = folder / fault.file
+    text = file.read_text()
+    assert text.count(fault.old) == 1, f"{fault.file} has not exactly one: {fault.old}"
+    file.write_text(text.replace(fault.old, fault.new))
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", fault.test]
+    environment = os.environ | {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+    answer = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    file.write_text(text)
+    # 1: a test failed; 2 and more: the tests could not run.
+    assert answer.returncode in (0, 1), answer.stdout[-2000:] + answer.stderr[-2000:]
+    return answer.returncode == 1
+
+
+def main(names: list[str]) -> int:
+    unnoticed = []
+    with tempfile.TemporaryDirectory() as parent:
+        folder = Path(parent) / "main"
+        folder.mkdir()
+        for name in COPIED:
+            source = ROOT / name
+            (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / name)
+        for name in names or FAULTS:
+            noticed = is_noticed(FAULTS[name], folder)
+            print(f"{'red ' if noticed else 'MISS'} {name} ({FAULTS[name].test})", flush=True)
+            unnoticed += [] if noticed else [name]
+    return int(bool(unnoticed))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

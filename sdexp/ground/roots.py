@@ -1,0 +1,84 @@
+"""Roots of the doors' configurations: which sections each has."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from omegaconf import MISSING
+
+from sdexp.ground.config import (
+    EvaluationConfig,
+    HardwareConfig,
+    Resume,
+    SchedulerConfig,
+    SweepConfig,
+    TrainingConfig,
+)
+
+
+@dataclass
+class TrainRoot:
+    """Root of `train.yaml`. Parts are checked by the classes that they name."""
+
+    model: Any = MISSING
+    finetune: Any = MISSING
+    dataset: Any = MISSING
+    optimizer: Any = MISSING
+    scheduler: SchedulerConfig = MISSING
+    hardware: HardwareConfig = MISSING
+    objective: Any = MISSING
+    metric: Any = MISSING
+    tracker: Any = MISSING
+    training: TrainingConfig = MISSING
+    evaluation: EvaluationConfig = MISSING
+    sweep: SweepConfig = MISSING
+    run_dir: str | None = MISSING
+    resume: Resume = MISSING
+    dry_run: Any = MISSING
+
+
+@dataclass
+class EvaluateRoot:
+    """Root of `evaluate.yaml`."""
+
+    run: str = MISSING
+    metric: Any = MISSING
+    evaluation: EvaluationConfig = MISSING
+
+
+@dataclass
+class GenerateRoot:
+    """Root of `generate.yaml`; null takes the run's own evaluation setting."""
+
+    run: str = MISSING
+    prompt: str = MISSING
+    seeds: list[int] = MISSING
+    num_inference_steps: int | None = MISSING
+    guidance_scale: float | None = MISSING
+    negative_prompt: str | None = MISSING
+
+
+@dataclass
+class ReportRoot:
+    """Root of `report.yaml`: one run, or the runs of a folder."""
+
+    run: str | None = MISSING
+    runs: str | None = MISSING
+
+
+class StoreAction(StrEnum):
+    """What to do with the store."""
+
+    list = "list"
+    verify = "verify"
+    prune = "prune"
+
+
+@dataclass
+class StoreRoot:
+    """Root of `store.yaml`."""
+
+    action: StoreAction = MISSING
+    older_than_days: float | None = MISSING
+    max_gb: float | None = MISSING
+    dry_run: bool = MISSING
