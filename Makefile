@@ -14,8 +14,9 @@ help:  ## Show these lines
 demo: $(STAMP)  ## Train and evaluate the embedded default, write report.html
 	$(PY) -m sdexp.train
 
+# Two workers with a core each are faster than one with two.
 test: $(STAMP)  ## Run the tests; ARGS="-m 'not slow'" for the quick ones
-	$(PY) -m pytest $(ARGS)
+	OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 --dist loadfile $(ARGS)
 
 check: $(STAMP)  ## Lint, format, types, house rules
 	$(PY) -m ruff check .

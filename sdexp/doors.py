@@ -141,6 +141,8 @@ def _explain(name: str, error: Exception, overrides: list[str]) -> str:
     if isinstance(error, MarkedYAMLError) and error.problem_mark is not None:
         mark = error.problem_mark
         return f"{mark.name}, line {mark.line + 1}: no valid YAML ({error.problem})"
+    if match := re.search(r"(?:Ambiguous value for argument|Sweep parameters) '([^']*)'", text):
+        return f"{match[1]}: several values are a sweep: add -m; one value with commas is quoted"
     if match := re.search(r"Error parsing override '([^']*)'", text):
         return f"{match[1]}: cannot be read; values are given as key=value"
     if match := re.search(r"(?:In '([^']+)': )?Could not (?:find|load) '([^']+)'", text):

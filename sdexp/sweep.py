@@ -16,9 +16,10 @@ from omegaconf import DictConfig
 
 from sdexp.doors import Composed
 from sdexp.dry_run import dry_run, wants_dry_run
+from sdexp.engine.recipes import build_recipes
 from sdexp.frozen import check_resumable, freeze
 from sdexp.grid import Grid, Job, composed_jobs, read_grid
-from sdexp.ground.build import typed
+from sdexp.ground.build import plain, typed
 from sdexp.ground.config import SweepConfig
 from sdexp.ground.interrupt import Received, counting
 from sdexp.ground.run import FOLLOW_DOOR, RunFolder, disk_faults, new_folder, write_text
@@ -26,6 +27,7 @@ from sdexp.ground.types import ConfigError
 from sdexp.job import INTERNAL
 from sdexp.launch import GRACE_SECONDS, POLL_SECONDS
 from sdexp.slots import Slot, slots_of
+from sdexp.tracker.background import tracked
 
 MULTIRUN = Path("multirun")
 JOB = "sdexp.job"
@@ -138,13 +140,25 @@ class SweepFolder:
         if stopped_by:
             print(f"stopped; the same command with run_dir={self.path} goes on", flush=True)
             return 128 + stopped_by
-        from sdexp.report.sweep import write_sweep_report
-
-        write_sweep_report(self.path)
+        self._tell(config)
         print(f"report: {self.path / 'report.html'}", flush=True)
         for job in bad:
             print(f"job {job['number']} failed: {job['reason']}", flush=True)
         return 1 if bad else 0
+
+    def _tell(self, config: DictConfig) -> None:
+        """The page, and a run of the trackers that holds its table."""
+        from sdexp.report.sweep import write_sweep_report
+        from sdexp.report.sweep_csv import runs_table
+        from sdexp.report.sweep_facts import read_sweep
+
+        write_sweep_report(self.path)
+        for tracker in config.tracker.values():
+            if "group" in tracker:
+                tracker.group = tracker.name = self.path.name
+        trackers = build_recipes(config).trackers
+        with tracked(trackers, RunFolder(self.path), plain(config), "sweep") as active:
+            active.log_table("runs", *runs_table(read_sweep(self.path)))
 
 
 def _state(run: RunFolder) -> dict[str, Any]:

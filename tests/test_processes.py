@@ -39,7 +39,9 @@ def start(tmp_path: Path, tiny: str) -> Callable[..., RunFolder]:
     def work(name: str, *overrides: str) -> RunFolder:
         run = RunFolder(tmp_path / name)
         run.path.mkdir(exist_ok=True)
-        config = compose("train", [*COMMON, tiny, *overrides]).config
+        # Random attention is nearly even, so that Adam enlarges the rounding of its gradients.
+        model = [] if "finetune=unet" in overrides else [tiny]
+        config = compose("train", [*COMMON, *model, *overrides]).config
         write_config(run.config, config)
         ranks, port = config.hardware.num_processes, launch._free_port()
         children = [
@@ -121,7 +123,7 @@ def test_a_run_goes_on_in_two_processes_and_back(start: Callable[..., RunFolder]
 
 @pytest.mark.slow
 def test_an_evaluation_over_two_processes_has_the_same_pictures_and_scores(
-    start: Callable[..., RunFolder], tmp_path: Path, tiny: str
+    start: Callable[..., RunFolder], tmp_path: Path
 ) -> None:
     run = start("one", "finetune=unet", "optimizer.lr=0.01", *ONE)
     two = RunFolder(tmp_path / "two")
@@ -129,7 +131,7 @@ def test_an_evaluation_over_two_processes_has_the_same_pictures_and_scores(
     for ranks, folder in ((1, run), (2, two)):
         overrides = ["evaluation.num_prompts=6", "evaluation.batch_size=2", "optimizer.lr=0.01"]
         hardware = ONE if ranks == 1 else TWO
-        config = compose("train", [*COMMON, tiny, "finetune=unet", *overrides, *hardware]).config
+        config = compose("train", [*COMMON, "finetune=unet", *overrides, *hardware]).config
         write_config(folder.config, config)
         port = launch._free_port()
         store = tmp_path / f"store-{ranks}"

@@ -15,13 +15,19 @@ def runs_csv(sweep: Sweep) -> str:
     """The whole file."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
+    columns, rows = runs_table(sweep)
+    writer.writerow([inert(name) for name in columns])
+    for row in rows:
+        writer.writerow([inert(value) for value in row])
+    return buffer.getvalue()
+
+
+def runs_table(sweep: Sweep) -> tuple[list[str], list[list[object]]]:
+    """Columns and rows."""
     metrics = [f"{name}/{key}" for name in sweep.metric_names for key in SCORES]
     before = ["number", "status", "exit_code", "reason", *sweep.columns]
     after = ["drift", "training_seconds", *TRAINING, "run_folder"]
-    writer.writerow([inert(name) for name in [*before, *metrics, *after]])
-    for job in sweep.jobs:
-        writer.writerow([inert(value) for value in _row(sweep, job)])
-    return buffer.getvalue()
+    return [*before, *metrics, *after], [_row(sweep, job) for job in sweep.jobs]
 
 
 def inert(value: object) -> object:
