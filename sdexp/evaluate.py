@@ -34,7 +34,8 @@ def _evaluate(argv: list[str]) -> int:
             chosen_later=_chosen_later(read_config(run.config), config),
         )
         code = carry_out(run, recipes, lock, ["evaluate"])
-    print(f"report: {run.report_html}", flush=True)
+    if run.report_html.exists():
+        print(f"report: {run.report_html}", flush=True)
     return code
 
 

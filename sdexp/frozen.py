@@ -15,6 +15,8 @@ from sdexp.ground.run import RunFolder, disk_faults, new_run_folder
 from sdexp.ground.types import ConfigError
 
 OUTPUTS = Path("outputs")
+# A run may go on to a later step.
+GROWN = "training.max_train_steps"
 # Where the folder lies, who is told, and how the work is spread does not change a result.
 NOT_COMPARED = (
     "run_dir", "resume", "dry_run", "tracker.", "sweep.",
@@ -46,12 +48,10 @@ def check_resumable(run: RunFolder, config: DictConfig) -> None:
     """Raise `ConfigError` when the run in the folder is another one, or finished."""
     if config.resume == Resume.never:
         raise ConfigError(f"run_dir={run.path}: holds a run and resume=never; name a new folder")
-    old, new = _compared(read_config(run.config)), _compared(config)
-    differing = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
-    grown = "training.max_train_steps"
-    may_grow = differing == [grown] and (new[grown] or 0) > (old[grown] or 0)
+    differing = differences(run, config)
+    may_grow = list(differing) == [GROWN] and _has_grown(*differing[GROWN])
     if differing and not may_grow:
-        changes = ", ".join(f"{k}: {old.get(k)} -> {new.get(k)}" for k in differing)
+        changes = ", ".join(f"{key}: {old} -> {new}" for key, (old, new) in differing.items())
         raise ConfigError(
             f"run_dir={run.path}: holds a run of another configuration ({changes}); "
             "name a new folder"
@@ -61,6 +61,18 @@ def check_resumable(run: RunFolder, config: DictConfig) -> None:
             f"run_dir={run.path}: this run is finished; name a new folder, or evaluate it again "
             f"with python -m sdexp.evaluate run={run.path}"
         )
+
+
+def _has_grown(old: int | None, new: int | None) -> bool:
+    return (new or 0) > (old or 0)
+
+
+def differences(run: RunFolder, config: DictConfig) -> dict[str, tuple[Any, Any]]:
+    """Old and new value of every key that makes a configuration another run than the folder has."""
+    old, new = _compared(read_config(run.config)), _compared(config)
+    keys = sorted(old.keys() | new.keys())
+    pairs = {key: (old.get(key), new.get(key)) for key in keys}
+    return {key: (was, now) for key, (was, now) in pairs.items() if was != now}
 
 
 def _compared(config: DictConfig) -> dict[str, Any]:

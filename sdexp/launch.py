@@ -39,8 +39,9 @@ class Watch:
         """One look at the children and at the signals that came."""
         for child in [child for child in self.living if child.poll() is not None]:
             self.living.remove(child)
-            if child.returncode and self.failed is None:
-                self.failed = child.returncode
+            self.failed = self.failed or child.returncode or None
+            # The main process ends last, whether well or not; and a signal has a time of its own.
+            if received.first is None and (self.failed or child is self.children[0]):
                 self._kill_in(PEERS_SECONDS)
         if received.first is not None and received.count > self.forwarded:
             self._forward(received)

@@ -17,7 +17,7 @@ from omegaconf import DictConfig
 from sdexp.doors import Composed
 from sdexp.dry_run import dry_run, wants_dry_run
 from sdexp.engine.recipes import build_recipes
-from sdexp.frozen import check_resumable, freeze
+from sdexp.frozen import check_resumable, differences, freeze
 from sdexp.grid import Grid, Job, composed_jobs, read_grid
 from sdexp.ground.build import plain, typed
 from sdexp.ground.config import SweepConfig
@@ -90,30 +90,39 @@ class SweepFolder:
         return RunFolder(self.path / str(number))
 
     def freeze(self, jobs: list[Job], command: str, grid: Grid) -> list[Job]:
-        """Write every configuration before the first job starts; returns the jobs to do."""
-        waiting = []
-        entries = []
-        for job in jobs:
-            run = self.job(job.number)
-            done = run.config.is_file() and run.read_record()["status"] == "finished"
-            if not done:
-                self._freeze_job(run, job, grid)
-                waiting.append(job)
-            entries.append({"number": job.number, "overrides": job.overrides} | _state(run))
+        """Write every configuration before the first job starts; returns the jobs to do.
+
+        Raises `ConfigError`, before anything is written, when a job's folder holds another run.
+        """
+        waiting = [job for job in jobs if not self._is_done(job)]
         started = datetime.now(UTC).isoformat(timespec="seconds")
+        entries = [
+            {"number": job.number, "overrides": job.overrides} | _state(self.job(job.number))
+            for job in jobs
+        ]
         self.record = {"command": command, "started": started, "jobs": entries}
         self.update(status="running", ended=None)
+        for job in waiting:
+            self._freeze_job(job, grid)
+            self.note(job)
         return waiting
 
-    def _freeze_job(self, run: RunFolder, job: Job, grid: Grid) -> None:
-        config = job.composed.config
+    def _is_done(self, job: Job) -> bool:
+        run, config = self.job(job.number), job.composed.config
+        if not run.config.is_file():
+            return False
+        if run.read_record()["status"] == "finished" and not differences(run, config):
+            return True
+        check_resumable(run, config)
+        return False
+
+    def _freeze_job(self, job: Job, grid: Grid) -> None:
+        run, config = self.job(job.number), job.composed.config
         config.run_dir = str(run.path)
         config.sweep.params = {}
         for tracker in config.tracker.values():
             if "group" in tracker and tracker.group is None:
                 tracker.group, tracker.name = self.path.name, " ".join(job.overrides)
-        if run.config.is_file():
-            check_resumable(run, config)
         with disk_faults(run.path):
             run.path.mkdir(exist_ok=True)
         words = [*(o for o in grid.fixed if o.split("=")[0] not in ("run_dir", "sweep"))]
@@ -162,7 +171,8 @@ class SweepFolder:
 
 
 def _state(run: RunFolder) -> dict[str, Any]:
-    record = run.read_record()
+    waiting = {"status": "waiting", "exit_code": None, "reason": None}
+    record = run.read_record() if run.record.is_file() else waiting
     seconds = record["command_seconds"] if "command_seconds" in record else None
     kept = {key: record[key] for key in ("status", "exit_code", "reason")}
     return kept | {"seconds": seconds}

@@ -1,4 +1,5 @@
 import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -89,6 +90,22 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
     from tests.tiny import make_tiny
 
     return f"model.pretrained_model_name_or_path={make_tiny(tmp_path_factory.mktemp('tiny'))}"
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
+    """A file system of its own, of a size such as "64k"."""
+    disk = tmp_path / "disk"
+
+    def mounted(size: str) -> Path:
+        disk.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(disk)]
+        if os.geteuid() != 0 or subprocess.run(command, capture_output=True).returncode:
+            pytest.skip("a small file system can only be mounted by root")
+        return disk
+
+    yield mounted
+    subprocess.run(["umount", "-l", str(disk)], capture_output=True)
 
 
 @pytest.fixture(scope="session")

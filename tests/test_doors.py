@@ -5,12 +5,15 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sdexp import evaluate, generate, train
+from sdexp.engine.checkpoint import saved_steps, verify
 from sdexp.ground.run import RunFolder
 from tests.commands import fault
 from tests.conftest import FAST
@@ -144,6 +147,37 @@ def test_a_disk_that_takes_no_more_ends_with_74(
     assert len(faults) == 1 and "cannot be written" in faults[0]
     assert run.read_record()["exit_code"] == 74 and "cannot be written" in run.report_md.read_text()
     assert subprocess.run(command).returncode == 0 and run.read_record()["status"] == "finished"
+
+
+@pytest.mark.slow
+def test_a_disk_that_fills_up_loses_nothing(
+    small_disk: Callable[[str], Path], tiny: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Full in the midst of a training; the same bytes once there is room again."""
+    disk = small_disk("8m")
+    argv = [*FAST, tiny, "evaluation=none", "training.max_train_steps=60"]
+    argv += ["training.checkpointing_steps=5", "training.validation_images_steps=null"]
+    command = [sys.executable, "-m", "sdexp.train", *argv, f"run_dir={disk / 'run'}"]
+    run = RunFolder(disk / "run")
+    with subprocess.Popen(command) as door:
+        while door.poll() is None and not (run.checkpoints / "000005").exists():
+            time.sleep(0.01)
+        with (disk / "filler").open("wb") as filler, suppress(OSError):
+            while True:
+                filler.write(bytes(4096))
+                filler.flush()
+        assert door.wait() == 74
+    lines = [line for line in capfd.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1 and str(disk) in lines[0]
+    kept = max(saved_steps(run.checkpoints))
+    assert 5 <= kept < 60
+    verify(run.checkpoints / f"{kept:06d}", kept)
+    (disk / "filler").unlink()
+    assert subprocess.run(command).returncode == 0
+    assert train.main([*argv, f"run_dir={tmp_path / 'elsewhere'}"]) == 0
+    other = RunFolder(tmp_path / "elsewhere")
+    for file in run.weights.iterdir():
+        assert file.read_bytes() == (other.weights / file.name).read_bytes()
 
 
 @pytest.mark.slow

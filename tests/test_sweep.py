@@ -19,6 +19,7 @@ from sdexp.ground.store import Store, default_root
 from tests import forks
 from tests.commands import fault
 from tests.conftest import FAST
+from tests.tracker.offline import records, staged_files
 
 SMALL = [*FAST, "evaluation=none", "training.validation_images_steps=null"]
 
@@ -159,7 +160,8 @@ def test_a_sweep_makes_the_originals_pictures_and_moments_once(
     """Also with two jobs at once; a sweep file names the jobs."""
     command = [
         "-m", *FAST, tiny, "training.seed=1,2", "run_dir=sweep", "sweep.jobs=2", "metric=[kid]",
-        "evaluation.primary=kid", "optimizer.lr=0.01",
+        "evaluation.primary=kid", "optimizer.lr=0.01", "tracker=wandb",
+        "tracker.wandb.mode=offline",
     ]  # fmt: skip
     assert train.main(command) == 0
     store = Store(default_root())
@@ -170,3 +172,8 @@ def test_a_sweep_makes_the_originals_pictures_and_moments_once(
     assert "report.html" in {path.name for path in folder.iterdir()}
     rows = (folder / "runs.csv").read_text().splitlines()
     assert len(rows) == 3 and "training.seed" in rows[0] and "kid/finetuned" in rows[0]
+    assert train.main([*command, "training.max_train_steps=3"]) == 2
+    for place in (folder / "0", folder / "1", folder):
+        (first, *_) = [r["run"] for r in records(RunFolder(place)) if r["type"] == "run"]
+        assert first["run_group"] == "sweep"
+    assert "runs.table.json" in staged_files(RunFolder(folder))
