@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -125,7 +126,7 @@ class SweepFolder:
                 tracker.group, tracker.name = self.path.name, " ".join(job.overrides)
         with disk_faults(run.path):
             run.path.mkdir(exist_ok=True)
-        words = [*(o for o in grid.fixed if o.split("=")[0] not in ("run_dir", "sweep"))]
+        words = [o for o in grid.fixed if re.split("[.=]", o)[0] not in ("run_dir", "sweep")]
         command = " ".join(["python -m sdexp.train", *words, *job.overrides])
         freeze(run, Composed(config, job.composed.choices), command, "waiting")
 

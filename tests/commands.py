@@ -1,5 +1,7 @@
 """What the tests of the doors share."""
 
+import hashlib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,3 +21,12 @@ def fault(capfd: pytest.CaptureFixture[str], code: int, *argv: str, door: Any = 
     lines = [line for line in captured.err.splitlines() if line.startswith("error: ")]
     assert len(lines) == 1 and "Traceback" not in captured.err
     return lines[0]
+
+
+def digest(folder: Path) -> dict[str, str]:
+    """sha256 of every file below a folder."""
+    return {
+        str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in sorted(folder.rglob("*"))
+        if file.is_file()
+    }

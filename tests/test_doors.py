@@ -162,7 +162,7 @@ def test_a_disk_that_fills_up_loses_nothing(
     with subprocess.Popen(command) as door:
         while door.poll() is None and not (run.checkpoints / "000005").exists():
             time.sleep(0.01)
-        with (disk / "filler").open("wb") as filler, suppress(OSError):
+        with suppress(OSError), (disk / "filler").open("wb") as filler:
             while True:
                 filler.write(bytes(4096))
                 filler.flush()

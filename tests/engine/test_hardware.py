@@ -9,7 +9,7 @@ from sdexp.ground.build import OptimizerRecipe
 from sdexp.ground.config import Device, HardwareConfig, Precision, Schedule, SchedulerConfig
 from sdexp.ground.types import ConfigError
 
-HARDWARE = HardwareConfig(Device.cpu, 1, Precision.no, False, False, 0)
+HARDWARE = HardwareConfig(Device.cpu, 1, 600, Precision.no, False, False, 0)
 
 
 @pytest.mark.parametrize("name", list(Schedule))

@@ -1,11 +1,9 @@
 """The training loop, run for real on the embedded model with a handful of steps."""
 
-import hashlib
 import json
 import os
 import signal
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +20,7 @@ from sdexp.ground.run import RunFolder
 from sdexp.ground.store import Store
 from sdexp.ground.types import DivergedError
 from sdexp.tracker.jsonl import read
+from tests.commands import digest
 
 
 def trainer(run: RunFolder, recipes: Any, store: Store, *overrides: str) -> Trainer:
@@ -39,14 +38,6 @@ def train(new_run: Any, recipes: Any, store: Store) -> Any:
         return run
 
     return work
-
-
-def digest(folder: Path) -> dict[str, str]:
-    return {
-        str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest()
-        for file in sorted(folder.rglob("*"))
-        if file.is_file()
-    }
 
 
 def losses(run: RunFolder, split: str = "train", name: str = "loss") -> dict[int, float]:
