@@ -29,6 +29,17 @@ def trainer(run: RunFolder, recipes: Any, store: Store, *overrides: str) -> Trai
 
 
 @pytest.fixture
+def recipes(recipes: Any, tiny: str) -> Any:
+    """Recipes of a run so small that a step takes milliseconds."""
+    return lambda *overrides: recipes(tiny, *overrides)
+
+
+@pytest.fixture
+def new_run(new_run: Any, tiny: str) -> Any:
+    return lambda name, *overrides: new_run(name, tiny, *overrides)
+
+
+@pytest.fixture
 def train(new_run: Any, recipes: Any, store: Store) -> Any:
     """Train in this process; returns the run folder."""
 
@@ -54,9 +65,9 @@ def test_the_same_run_twice_gives_the_same_bytes(train: Any) -> None:
 
 
 def test_looking_caching_and_workers_change_nothing(
-    train: Any, tiny: str, monkeypatch: pytest.MonkeyPatch
+    train: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    base = digest(train("base", tiny).weights)
+    base = digest(train("base").weights)
     for name, *overrides in (
         ("no_look", "training.validation_steps=null"),
         ("no_pictures", "training.validation_images_steps=null"),
@@ -66,9 +77,9 @@ def test_looking_caching_and_workers_change_nothing(
         ("many_checkpoints", "training.checkpointing_steps=1"),
         ("trackers", "tracker=[wandb,tensorboard]", "tracker.wandb.mode=offline"),
     ):
-        assert digest(train(name, tiny, *overrides).weights) == base, name
+        assert digest(train(name, *overrides).weights) == base, name
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    assert digest(train("progress_bar", tiny).weights) == base
+    assert digest(train("progress_bar").weights) == base
 
 
 def test_another_seed_changes_the_weights(train: Any) -> None:
@@ -94,7 +105,7 @@ def test_accumulation_equals_one_large_batch(train: Any, strategy: str) -> None:
         torch.testing.assert_close(a[key], b[key], rtol=1e-4, atol=1e-5)
 
 
-def test_gradients_are_clipped_once_per_update(train: Any) -> None:
+def test_gradients_are_clipped_once_per_update(train: Any, tiny: str) -> None:
     """Plain SGD moves by lr x min(norm, limit) over all parameters together."""
     run = train(
         "clip", "finetune=unet", "optimizer=sgd", "optimizer.lr=1.0", "optimizer.momentum=0",
@@ -106,7 +117,7 @@ def test_gradients_are_clipped_once_per_update(train: Any) -> None:
     after = load_file(run.weights / "unet" / "diffusion_pytorch_model.safetensors")
     from sdexp.model.stable_diffusion import StableDiffusion
 
-    before = StableDiffusion("pocket-sd", None).load("cpu", "float32").modules()["unet"]
+    before = StableDiffusion(tiny.partition("=")[2], None).load("cpu", "float32").modules()["unet"]
     moved = sum(float((after[k] - t).square().sum()) for k, t in before.state_dict().items())
     assert moved**0.5 == pytest.approx(0.01, rel=1e-3)
 
@@ -159,7 +170,8 @@ def tensors_of(run: RunFolder) -> list[torch.Tensor]:
 def test_early_stopping_restores_the_best_weights(train: Any) -> None:
     """A learning rate that ruins the model: the first check is the best."""
     run = train(
-        "stop", "finetune=text_encoder", "optimizer.lr=0.05", "training.max_train_steps=20",
+        "stop", "model.pretrained_model_name_or_path=pocket-sd", "finetune=text_encoder",
+        "optimizer.lr=0.05", "training.max_train_steps=20",
         "training.validation_steps=1", "training.early_stopping.patience=2", "scheduler=constant",
         "training.checkpointing_steps=1", "training.checkpoints_total_limit=30",
     )  # fmt: skip
@@ -181,9 +193,9 @@ def test_early_stopping_restores_the_best_weights(train: Any) -> None:
     ],
 )
 def test_resumed_equals_uninterrupted(
-    train: Any, new_run: Any, recipes: Any, store: Store, tiny: str, overrides: tuple[str, ...]
+    train: Any, new_run: Any, recipes: Any, store: Store, overrides: tuple[str, ...]
 ) -> None:
-    overrides = (tiny, *overrides, "training.max_train_steps=5", "training.checkpointing_steps=2")
+    overrides = (*overrides, "training.max_train_steps=5", "training.checkpointing_steps=2")
     whole = train("whole", *overrides)
     run = new_run("cut", *overrides)
     first = trainer(run, recipes, store, *overrides)
@@ -216,12 +228,11 @@ def test_resumed_equals_uninterrupted(
     ],
 )
 def test_a_signal_saves_the_last_finished_step(
-    train: Any, new_run: Any, recipes: Any, store: Store, tiny: str,
-    phase: str, call: int, saved: int | None,
-) -> None:  # fmt: skip
+    train: Any, new_run: Any, recipes: Any, store: Store, phase: str, call: int, saved: int | None
+) -> None:
     """Sent in the midst of a step, a validation, a checkpoint and the writing of the weights."""
     overrides = (
-        tiny, "training.use_ema=true", "training.gradient_accumulation_steps=2",
+        "training.use_ema=true", "training.gradient_accumulation_steps=2",
         "training.max_train_steps=5", "training.checkpointing_steps=3",
         "training.validation_steps=1", "training.num_validation_samples=1",
         "training.early_stopping.patience=4",
@@ -313,10 +324,8 @@ def test_moments_come_from_the_store_the_second_time(
         assert one.loss_of.moments.encoded == encoded
 
 
-def test_a_picture_is_decoded_once_in_a_run(
-    new_run: Any, recipes: Any, store: Store, tiny: str
-) -> None:
-    overrides = (tiny, "training.max_train_steps=30", "training.random_flip=true")
+def test_a_picture_is_decoded_once_in_a_run(new_run: Any, recipes: Any, store: Store) -> None:
+    overrides = ("training.max_train_steps=30", "training.random_flip=true")
     one = trainer(new_run("run", *overrides), recipes, store, *overrides)
     decoded: list[int] = []
     get = type(one.data).__getitem__
