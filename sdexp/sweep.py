@@ -23,7 +23,14 @@ from sdexp.grid import Grid, Job, composed_jobs, read_grid
 from sdexp.ground.build import plain, typed
 from sdexp.ground.config import SweepConfig
 from sdexp.ground.interrupt import Received, counting
-from sdexp.ground.run import FOLLOW_DOOR, RunFolder, disk_faults, new_folder, write_text
+from sdexp.ground.run import (
+    FOLLOW_DOOR,
+    SWEEP_RECORD,
+    RunFolder,
+    disk_faults,
+    new_folder,
+    write_text,
+)
 from sdexp.ground.types import ConfigError
 from sdexp.job import INTERNAL
 from sdexp.launch import GRACE_SECONDS, POLL_SECONDS
@@ -68,7 +75,7 @@ def _folder(run_dir: str | None, grid: Grid) -> Path:
     if run_dir is None:
         return new_folder(MULTIRUN, datetime.now().strftime("%Y-%m-%d_%H-%M-%S"))
     path = Path(run_dir)
-    record = path / "sweep.json"
+    record = path / SWEEP_RECORD
     if record.is_file():
         old = [job["overrides"] for job in json.loads(record.read_text())["jobs"]]
         if old != grid.combinations():
@@ -133,7 +140,7 @@ class SweepFolder:
     def update(self, **values: Any) -> None:
         """Merge values into sweep.json."""
         self.record |= values
-        write_text(self.path / "sweep.json", json.dumps(self.record, indent=2) + "\n")
+        write_text(self.path / SWEEP_RECORD, json.dumps(self.record, indent=2) + "\n")
 
     def note(self, job: Job) -> dict[str, Any]:
         """Take a job's state over from its run folder."""

@@ -9,7 +9,6 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -137,9 +136,8 @@ def saved_steps(folder: Path) -> list[int]:
 
 def verify(path: Path, step: int) -> None:
     """Raise `Damaged` unless the folder holds exactly what its manifest names, of that step."""
-    for file, expected in _manifest(path, step):
-        if _read_or_damaged(file, _sha256) != expected["sha256"]:
-            raise Damaged(f"{file.name} has other bytes than were written")
+    for file, expected in _manifest(path, step).items():
+        _check_sum(file, _read_or_damaged(file, _sha256), expected)
 
 
 def read_checkpoint(folder: Path, step: int) -> Checkpoint:
@@ -148,10 +146,9 @@ def read_checkpoint(folder: Path, step: int) -> Checkpoint:
     tensors: dict[str, dict[str, Tensor]] = {}
     values: dict[str, Any] = {}
     try:
-        for file, expected in _manifest(path, step):
+        for file, expected in _manifest(path, step).items():
             data = _read_or_damaged(file, Path.read_bytes)
-            if hashlib.sha256(data).hexdigest() != expected["sha256"]:
-                raise Damaged(f"{file.name} has other bytes than were written")
+            _check_sum(file, hashlib.sha256(data).hexdigest(), expected)
             if file.name == VALUES:
                 values = json.loads(data)
             else:
@@ -161,26 +158,30 @@ def read_checkpoint(folder: Path, step: int) -> Checkpoint:
     return Checkpoint(step, tensors, values)
 
 
-def _manifest(path: Path, step: int) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """Each file that a checkpoint must have, with its size and sha256."""
+def _manifest(path: Path, step: int) -> dict[Path, str]:
+    """sha256 of each file that a checkpoint must have; all of them are there in their size."""
     if path.is_symlink() or not path.is_dir():
         raise Damaged("not a folder")
     try:
         manifest = json.loads(_read_or_damaged(path / MANIFEST, Path.read_bytes))
-        files = {str(name): dict(facts) for name, facts in manifest["files"].items()}
-        own_step, expected = manifest["step"], [(f["size"], f["sha256"]) for f in files.values()]
+        own_step = manifest["step"]
+        sizes = {path / name: facts["size"] for name, facts in manifest["files"].items()}
+        sums = {path / name: facts["sha256"] for name, facts in manifest["files"].items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise Damaged(f"{MANIFEST} is no manifest") from error
     if own_step != step:
         raise Damaged(f"{MANIFEST} is that of step {own_step}")
-    present = {file.name for file in path.iterdir()} - {MANIFEST}
-    if different := present ^ files.keys():
-        raise Damaged(f"{sorted(different)[0]} is missing or does not belong there")
-    for name, (size, _) in zip(files, expected, strict=True):
-        file = path / name
+    if different := (set(path.iterdir()) - {path / MANIFEST}) ^ sums.keys():
+        raise Damaged(f"{min(different).name} is missing or does not belong there")
+    for file, size in sizes.items():
         if file.is_symlink() or not file.is_file() or file.stat().st_size != size:
-            raise Damaged(f"{name} is no file of {size} bytes")
-    yield from ((path / name, facts) for name, facts in files.items())
+            raise Damaged(f"{file.name} is no file of {size} bytes")
+    return sums
+
+
+def _check_sum(file: Path, found: str, expected: str) -> None:
+    if found != expected:
+        raise Damaged(f"{file.name} has other bytes than were written")
 
 
 def _read_or_damaged(file: Path, read: Any) -> Any:

@@ -30,9 +30,8 @@ class LossOfItems:
     def __call__(self, items: list[Item], purpose: str = "train") -> Tensor:
         """`purpose` keeps the streams of training and validation apart."""
         device = self.model.device
-        shape = self.shape
-        draws = torch.stack([self._normal("posterior", shape, purpose, i) for i in items])
-        noise = torch.stack([self._noise(shape, purpose, i) for i in items])
+        draws = torch.stack([self._normal("posterior", self.shape, purpose, i) for i in items])
+        noise = torch.stack([self._noise(self.shape, purpose, i) for i in items])
         t = torch.stack([self._timestep(purpose, i) for i in items])
         moments = self.moments(items)
         with self.accelerator.autocast():

@@ -24,6 +24,8 @@ STACKS_SIGNAL = signal.SIGUSR1
 # As long as the worker of a killed command may need to end.
 LOCK_SECONDS = 5.0
 MODELS = ("original", "finetuned")
+# The record of a sweep, in the folder that holds its runs.
+SWEEP_RECORD = "sweep.json"
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,16 @@ class RunFolder:
     def stacks(self) -> Path:
         """Stacks of processes that died or were ended: `rank<k>.txt`."""
         return self.path / "stacks"
+
+    @property
+    def tensorboard(self) -> Path:
+        """Event files, a folder for each job type."""
+        return self.path / "tensorboard"
+
+    @property
+    def trackers_told(self) -> Path:
+        """Which trackers the command at work has warned about."""
+        return self.path / ".trackers.json"
 
     @property
     def previous(self) -> Path:

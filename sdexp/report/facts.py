@@ -80,20 +80,26 @@ class Facts:
 
 def read_facts(run: RunFolder) -> Facts:
     """Read a run folder; what a run has not reached yet is absent, not an error."""
-    lines = run.log.read_text().splitlines() if run.log.exists() else []
-    rows: list[dict[str, Any]] = []
-    if run.per_image.exists():
-        import pyarrow.parquet as pq
-
-        rows = pq.read_table(run.per_image).to_pylist()
     config = run.evaluation_config if run.evaluation_config.exists() else run.config
     return Facts(
         record=run.read_record(),
         config=config.read_text(),
-        log=[json.loads(line) for line in lines if line.endswith("}")],
+        log=read_log(run.log) if run.log.exists() else [],
         scores=json.loads(run.scores.read_text()) if run.scores.exists() else None,
-        rows=rows,
+        rows=read_rows(run.per_image) if run.per_image.exists() else [],
     )
+
+
+def read_log(path: Path) -> list[dict[str, Any]]:
+    """The whole lines of a log; a run at work may be in the midst of the last."""
+    return [json.loads(line) for line in path.read_text().splitlines() if line.endswith("}")]
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """One entry for each picture of an evaluation."""
+    import pyarrow.parquet as pq
+
+    return pq.read_table(path).to_pylist()
 
 
 def headline(facts: Facts) -> tuple[str, str, str]:

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sdexp.ground.run import RunFolder
+from sdexp.ground.run import SWEEP_RECORD, RunFolder
 from sdexp.ground.types import ConfigError
-from sdexp.report.facts import Facts
+from sdexp.report.facts import Facts, read_log, read_rows
 
-SWEEP = "sweep.json"
 SEED = "training.seed"
 # Where a run lies and who watches it does not change what it computes.
 NOT_COMPARED = ("run_dir", "resume", "sweep.", "tracker.", "dry_run")
@@ -120,12 +119,12 @@ def read_sweep(folder: Path) -> Sweep:
 
     Raises `ConfigError` for a folder without any run.
     """
-    if (folder / "config.yaml").is_file():
+    if RunFolder(folder).config.is_file():
         raise ConfigError(f"runs={folder}: is itself a run folder; use run={folder}")
-    if (folder / SWEEP).is_file():
-        record = _readable(folder / SWEEP, _json)
+    if (folder / SWEEP_RECORD).is_file():
+        record = _readable(folder / SWEEP_RECORD, _json)
         if record is None:
-            raise ConfigError(f"runs={folder}: {SWEEP} cannot be read; start the sweep again")
+            raise ConfigError(f"runs={folder}: {SWEEP_RECORD} cannot be read; start the sweep again")
         jobs = [_sweep_job(folder, entry) for entry in record["jobs"]]
         columns = _differing([job.given for job in jobs])
     else:
@@ -152,15 +151,16 @@ def _sweep_job(folder: Path, entry: dict[str, Any]) -> Job:
 def _found_jobs(folder: Path) -> list[Job]:
     """The runs of a folder without a sweep, numbered in the order of their names."""
     inside = [*folder.glob("*/"), *folder.glob("*/*/")] if folder.is_dir() else []
-    paths = sorted(p for p in inside if (p / "config.yaml").is_file() or (p / "run.json").is_file())
+    runs = [RunFolder(path) for path in sorted(inside)]
+    runs = [run for run in runs if run.config.is_file() or run.record.is_file()]
     jobs = []
-    for number, path in enumerate(paths):
-        facts, leaves, faults = _read(RunFolder(path))
+    for number, run in enumerate(runs):
+        facts, leaves, faults = _read(run)
         record = facts.record
         told = {key: record.get(key) for key in ("status", "exit_code", "reason")}
         given = {k: v for k, v in leaves.items() if not f"{k}.".startswith(NOT_COMPARED)}
         jobs.append(
-            Job(number, RunFolder(path), given, str(told["status"] or "unknown"),
+            Job(number, run, given, str(told["status"] or "unknown"),
                 told["exit_code"], told["reason"], facts, leaves, faults)
         )  # fmt: skip
     return jobs
@@ -170,7 +170,7 @@ def _read(run: RunFolder) -> tuple[Facts, dict[str, str], list[str]]:
     """Facts and configuration leaves of a run, and the files that cannot be read."""
     config = run.evaluation_config if run.evaluation_config.is_file() else run.config
     readers: dict[Path, Callable[[Path], Any]] = {
-        run.record: _json, run.scores: _json, run.per_image: _parquet, run.log: _log,
+        run.record: _json, run.scores: _json, run.per_image: read_rows, run.log: read_log,
         run.config: _leaves, config: _leaves,
     }  # fmt: skip
     found = {path: _readable(path, reader) for path, reader in readers.items()}
@@ -196,17 +196,6 @@ def _readable(path: Path, reader: Callable[[Path], T]) -> T | None:
 def _json(path: Path) -> dict[str, Any]:
     value: dict[str, Any] = json.loads(path.read_text())
     return value
-
-
-def _parquet(path: Path) -> list[dict[str, Any]]:
-    import pyarrow.parquet as pq
-
-    return pq.read_table(path).to_pylist()
-
-
-def _log(path: Path) -> list[dict[str, Any]]:
-    lines = path.read_text().splitlines()
-    return [json.loads(line) for line in lines if line.endswith("}")]
 
 
 def _leaves(path: Path) -> dict[str, str]:

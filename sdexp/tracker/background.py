@@ -38,8 +38,6 @@ PREPARE_SECONDS = 15.0
 # What may wait while a server does not answer: the scalars of a long run, or some pictures.
 WAITING_BYTES = 64_000_000
 SCALAR_BYTES = 200
-# Training and evaluation are processes of one command, which warns once.
-TOLD = ".trackers.json"
 
 # A process forked while another thread imports would wait for that import for ever.
 _importing = threading.RLock()
@@ -214,7 +212,7 @@ def tracked(
 def _told_by_this_command(run: RunFolder) -> list[str]:
     """Trackers that an earlier stage of the same command has warned about."""
     command = _command(run)
-    file = run.path / TOLD
+    file = run.trackers_told
     if not command or not file.exists():
         return []
     kept = json.loads(file.read_text())
@@ -226,7 +224,7 @@ def _keep_told(run: RunFolder, names: list[str]) -> None:
     if command and names:
         # That a warning may come twice is no reason to fail.
         with suppress(SdexpError, OSError):
-            write_text(run.path / TOLD, json.dumps({"command": command, "names": names}))
+            write_text(run.trackers_told, json.dumps({"command": command, "names": names}))
 
 
 def _command(run: RunFolder) -> str:

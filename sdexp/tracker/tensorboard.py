@@ -31,7 +31,7 @@ class TensorBoard(AbstractTracker):
         kept = _first_repeated(records) if job_type == "train" else 0
         again = [record for record in records if record["step"] >= kept > 0]
         last = records[-1]["step"] if records else 0
-        folder = run.path / "tensorboard" / job_type
+        folder = run.tensorboard / job_type
         return EventFile(folder, without_secrets(config), kept, again, last)
 
 
