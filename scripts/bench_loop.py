@@ -16,15 +16,16 @@ from pathlib import Path
 
 import torch
 
-from sdexp.doors import compose
-from sdexp.engine.batches import Item, micro_batches
 from sdexp.engine.hardware import make_optimizer
-from sdexp.engine.recipes import Recipes, build_recipes
 from sdexp.engine.recorder import Recorder
-from sdexp.engine.trainer import Trainer
+from sdexp.engine.train.batches import micro_batches
+from sdexp.engine.train.items import Item
+from sdexp.engine.train.trainer import Trainer
 from sdexp.ground.run import RunFolder
 from sdexp.ground.store import Store
-from sdexp.ground.types import TrainingBatch
+from sdexp.launch.compose import compose
+from sdexp.objective.base import TrainingBatch
+from sdexp.recipes import Recipes, build_recipes
 
 PICTURES, ROUNDS, STEPS = 128, 12, 5
 FIXED = [

@@ -27,103 +27,103 @@ class Fault:
     test: str
 
 
-RESUME = "tests/engine/test_trainer.py::test_resumed_equals_uninterrupted"
-SIGNAL = "tests/engine/test_trainer.py::test_a_signal_saves_the_last_finished_step"
-CHECKPOINT = "tests/engine/test_checkpoint.py"
+RESUME = "tests/engine/train/test_trainer.py::test_resumed_equals_uninterrupted"
+SIGNAL = "tests/engine/train/test_trainer.py::test_a_signal_saves_the_last_finished_step"
+CHECKPOINT = "tests/engine/train/test_checkpoint.py"
 THREE_SAVES = "test_once_a_checkpoint_is_written_a_good_one_is_always_there"
-TWO = "tests/test_processes.py::test_two_processes_do_what_one_does"
+TWO = "tests/launch/test_processes.py::test_two_processes_do_what_one_does"
 FAULTS = {
     "no rename": Fault(
-        "sdexp/engine/checkpoint.py",
+        "sdexp/engine/train/checkpoint.py",
         'temporary = folder / f".tmp-{target.name}-{os.getpid()}"',
         "temporary = target",
-        f"tests/engine/test_kills.py::{THREE_SAVES}",
+        f"tests/engine/train/test_kills.py::{THREE_SAVES}",
     ),
     "delete before save": Fault(
-        "sdexp/engine/checkpoint.py",
+        "sdexp/engine/train/checkpoint.py",
         "            _write(temporary, checkpoint)\n",
         "            for old in saved_steps(folder):\n"
         '                _remove(folder / f"{old:06d}")\n'
         "            _write(temporary, checkpoint)\n",
-        f"tests/engine/test_kills.py::{THREE_SAVES}",
+        f"tests/engine/train/test_kills.py::{THREE_SAVES}",
     ),
     "no fsync of the folder": Fault(
-        "sdexp/engine/checkpoint.py",
+        "sdexp/engine/train/checkpoint.py",
         "            temporary.rename(target)\n            _sync(folder)\n",
         "            temporary.rename(target)\n",
         CHECKPOINT,
     ),
     "resume without a look at the sums": Fault(
-        "sdexp/engine/checkpoint.py",
+        "sdexp/engine/train/checkpoint.py",
         "            verify(path, step)\n            return step, lines",
         "            return step, lines",
         CHECKPOINT,
     ),
     "manifest of another step": Fault(
-        "sdexp/engine/checkpoint.py",
+        "sdexp/engine/train/checkpoint.py",
         "    if own_step != step:",
         "    if own_step < 0:",
         CHECKPOINT,
     ),
     "counter of the average forgotten": Fault(
-        "sdexp/engine/state.py",
+        "sdexp/engine/train/state.py",
         '            self.ema.optimization_step = values["ema_step"]\n',
         "",
         f"{RESUME}[overrides0]",
     ),
     "optimizer state forgotten": Fault(
-        "sdexp/engine/state.py",
+        "sdexp/engine/train/state.py",
         "        restore_optimizer(",
         "        (lambda *_: None)(",
         f"{RESUME}[overrides1]",
     ),
     "a check repeated after resume": Fault(
-        "sdexp/engine/state.py",
+        "sdexp/engine/train/state.py",
         'checkpoint.step, values["looked"]',
         "checkpoint.step, -1",
         SIGNAL,
     ),
     "log not cut": Fault(
-        "sdexp/engine/trainer.py",
+        "sdexp/engine/train/trainer.py",
         "            cut_after(self.run.log, done, self.state.looked)\n",
         "            pass\n",
         RESUME,
     ),
     "nothing saved on a signal": Fault(
-        "sdexp/engine/trainer.py",
+        "sdexp/engine/train/trainer.py",
         "            self._save()\n            raise Interrupted",
         "            raise Interrupted",
         SIGNAL,
     ),
     "learning rate times processes": Fault(
-        "sdexp/engine/trainer.py",
+        "sdexp/engine/train/trainer.py",
         "rate = self.rate(state.step)",
         "rate = self.rate(state.step) * self.accelerator.num_processes",
         f"{TWO}[lora]",
     ),
     "gradients of one process only": Fault(
-        "sdexp/engine/trainer.py",
+        "sdexp/engine/train/trainer.py",
         "            self._sum_gradients()\n",
         "            pass\n",
         f"{TWO}[unet]",
     ),
     "order of the first epoch replayed": Fault(
-        "sdexp/engine/batches.py",
+        "sdexp/engine/train/batches.py",
         "_permutation(self.seed, self.epoch(step), self.samples)",
         "_permutation(self.seed, 0, self.samples)",
-        "tests/engine/test_batches.py",
+        "tests/engine/train/test_batches.py",
     ),
     "a worker that ends early counts as done": Fault(
-        "sdexp/job.py",
+        "sdexp/launch/job.py",
         '    return {"exit_code": INTERNAL, "reason": f"the worker died',
         '    return {"exit_code": died_of, "reason": f"the worker died',
-        "tests/test_processes.py::test_a_rank_that_dies_or_hangs_ends_the_job",
+        "tests/launch/test_processes.py::test_a_rank_that_dies_or_hangs_ends_the_job",
     ),
     "pictures of an interrupted evaluation made again": Fault(
-        "sdexp/engine/evaluation.py",
+        "sdexp/engine/evaluate/evaluation.py",
         "store=Store(run.partial)",
         "store=Store(run.partial / str(time.time()))",
-        "tests/engine/test_evaluation.py",
+        "tests/engine/evaluate/test_evaluation.py",
     ),
 }
 

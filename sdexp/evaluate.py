@@ -4,12 +4,12 @@ import sys
 
 from omegaconf import DictConfig, OmegaConf
 
-from sdexp.doors import Composed, compose, existing_run, only_shows, run_door
-from sdexp.engine.recipes import build_recipes
 from sdexp.ground.build import Config, read_config, write_config
+from sdexp.ground.errors import ConfigError
 from sdexp.ground.run import RunFolder
-from sdexp.ground.types import ConfigError
-from sdexp.job import carry_out
+from sdexp.launch.compose import Composed, compose, existing_run, only_shows, run_door
+from sdexp.launch.job import carry_out
+from sdexp.recipes import build_recipes
 
 
 def main(argv: list[str] | None = None) -> int:

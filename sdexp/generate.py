@@ -7,13 +7,13 @@ from datetime import datetime
 
 from omegaconf import OmegaConf
 
-from sdexp.doors import compose, existing_run, only_shows, run_door
-from sdexp.engine.recipes import build_recipes
 from sdexp.ground.build import read_config
 from sdexp.ground.config import at_least
+from sdexp.ground.errors import ConfigError
 from sdexp.ground.run import write_text
-from sdexp.ground.types import ConfigError
-from sdexp.job import run_stages
+from sdexp.launch.compose import compose, existing_run, only_shows, run_door
+from sdexp.launch.job import run_stages
+from sdexp.recipes import build_recipes
 
 
 def main(argv: list[str] | None = None) -> int:

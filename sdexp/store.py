@@ -5,12 +5,12 @@ from datetime import datetime
 
 from omegaconf import DictConfig
 
-from sdexp.doors import compose, only_shows, run_door
 from sdexp.ground import store_keeping as keeping
 from sdexp.ground.config import at_least
-from sdexp.ground.roots import StoreAction
+from sdexp.ground.errors import ConfigError
 from sdexp.ground.store import Store, default_root
-from sdexp.ground.types import ConfigError
+from sdexp.launch.compose import compose, only_shows, run_door
+from sdexp.launch.roots import StoreAction
 
 GB = 1e9
 

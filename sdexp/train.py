@@ -6,13 +6,13 @@ With `-m`, or a file of the group `sweep`, a sweep over every combination of the
 import shutil
 import sys
 
-from sdexp.doors import Composed, compose, only_shows, run_door
-from sdexp.dry_run import dry_run, wants_dry_run
-from sdexp.engine.recipes import build_recipes
-from sdexp.frozen import freeze, run_folder
 from sdexp.ground.run import RunFolder
-from sdexp.job import carry_out, next_stages
-from sdexp.sweep import sweep
+from sdexp.launch.compose import Composed, compose, only_shows, run_door
+from sdexp.launch.dry_run import dry_run, wants_dry_run
+from sdexp.launch.freeze import freeze, run_folder
+from sdexp.launch.job import carry_out, next_stages
+from sdexp.launch.sweep.driver import sweep
+from sdexp.recipes import build_recipes
 
 MULTIRUN = ("-m", "--multirun")
 

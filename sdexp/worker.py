@@ -18,12 +18,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
 
-from sdexp.engine.recipes import build_recipes
 from sdexp.ground.build import plain, read_config
+from sdexp.ground.errors import DataError, DiskError, MemoryFault, SdexpError
 from sdexp.ground.interrupt import Interrupted, check_interrupt, interruptible, listening
 from sdexp.ground.run import FOLLOW_DOOR, STACKS_SIGNAL, RunFolder, end_with_parent
 from sdexp.ground.store import Store, default_root
-from sdexp.ground.types import DataError, DiskError, MemoryFault, SdexpError
+from sdexp.recipes import build_recipes
 
 REMEDIES = {
     "train": "training.train_batch_size",
@@ -42,7 +42,8 @@ def main() -> int:
     """
     if FOLLOW_DOOR in os.environ:
         threading.Thread(target=end_with_parent, daemon=True).start()
-    run, stages = RunFolder(Path(sys.argv[1])), sys.argv[2:]
+    run = RunFolder(Path(sys.argv[1]))
+    stages = sys.argv[2:]
     with listening():
         return _run_stages(run, stages)
 
@@ -119,10 +120,10 @@ def _train(run: RunFolder) -> dict[str, Any]:
 
 def _trainer(run: RunFolder) -> Any:
     """Everything that a training needs, checked against what the run began with."""
+    from sdexp.engine.plan.disk import check_trainer_disk
+    from sdexp.engine.prompts import evaluation_data
     from sdexp.engine.recorder import opened_data
-    from sdexp.engine.room import check_trainer_disk
-    from sdexp.engine.sampler import evaluation_data
-    from sdexp.engine.trainer import Trainer
+    from sdexp.engine.train.trainer import Trainer
 
     config = read_config(run.config)
     recipes = build_recipes(config)
@@ -146,14 +147,17 @@ def _trainer(run: RunFolder) -> Any:
 
 def _check_unchanged(run: RunFolder, made_from: dict[str, Any]) -> None:
     """Raise `DataError` when a run that has checkpoints would go on with other data or weights."""
-    from sdexp.engine.checkpoint import saved_steps
+    from sdexp.engine.train.checkpoint import saved_steps
 
     record = run.read_record()
     if not saved_steps(run.checkpoints) or "data" not in record:
         return
-    old, new = record["data"]["train"]["manifest"], made_from["data"]["train"]["manifest"]
-    same = {"pictures or captions": old == new,
-            "original's weights": record["base_weights"] == made_from["base_weights"]}  # fmt: skip
+    old = record["data"]["train"]["manifest"]
+    new = made_from["data"]["train"]["manifest"]
+    same = {
+        "pictures or captions": old == new,
+        "original's weights": record["base_weights"] == made_from["base_weights"],
+    }
     changed = [what for what, equal in same.items() if not equal]
     if changed:
         raise DataError(
@@ -164,7 +168,7 @@ def _check_unchanged(run: RunFolder, made_from: dict[str, Any]) -> None:
 
 def _evaluate(run: RunFolder) -> dict[str, Any]:
     with interruptible():
-        from sdexp.engine.evaluation import evaluate
+        from sdexp.engine.evaluate.evaluation import evaluate
         from sdexp.engine.recorder import opened_data
 
     file = run.evaluation_config if run.evaluation_config.is_file() else run.config
@@ -179,7 +183,7 @@ def _evaluate(run: RunFolder) -> dict[str, Any]:
 
 
 def _generate(run: RunFolder) -> dict[str, Any]:
-    from sdexp.engine.generation import generate
+    from sdexp.engine.evaluate.generation import generate
 
     request = json.loads(run.request.read_text())
     generate(run, build_recipes(read_config(run.config)), Store(default_root()), request)
@@ -187,10 +191,11 @@ def _generate(run: RunFolder) -> dict[str, Any]:
 
 
 def _plan(run: RunFolder) -> dict[str, Any]:
-    from sdexp.engine.plan import plan
+    from sdexp.engine.plan.plan import plan
 
     config = read_config(run.config)
-    recipes, measure = build_recipes(config), config.dry_run == "step"
+    recipes = build_recipes(config)
+    measure = config.dry_run == "step"
     return {"plan": plan(run, recipes, Store(default_root()), plain(config), measure)}
 
 

@@ -8,11 +8,11 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 
 import pytest
 
-from sdexp.doors import compose
-from sdexp.engine.recipes import Recipes, build_recipes
 from sdexp.ground.build import Config, write_config
 from sdexp.ground.run import RunFolder
 from sdexp.ground.store import Store
+from sdexp.launch.compose import compose
+from sdexp.recipes import Recipes, build_recipes
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 # Small enough for a test, large enough to pass through every stage.

@@ -2,8 +2,8 @@
 
 import sys
 
-from sdexp import job, launch
+from sdexp.launch import job, processes
 
 if __name__ == "__main__":
-    launch.WORKER = "tests.faulty_worker"
+    processes.WORKER = "tests.faulty_worker"
     sys.exit(job.main())

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sdexp import worker
-from sdexp.engine.trainer import Trainer
+from sdexp.engine.train.trainer import Trainer
 from sdexp.ground.run import RunFolder
 
 

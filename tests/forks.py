@@ -26,11 +26,12 @@ from diffusers.training_utils import EMAModel
 from peft import LoraConfig
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from sdexp.engine import checkpoint, evaluation, trainer
-from sdexp.engine.recipes import build_recipes
+from sdexp.engine.evaluate import evaluation
+from sdexp.engine.train import checkpoint, trainer
 from sdexp.ground.build import plain, read_config
 from sdexp.ground.run import RunFolder
 from sdexp.ground.store import Store
+from sdexp.recipes import build_recipes
 
 # Imported so that the children have them already.
 PRELOADED = (

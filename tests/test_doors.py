@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from sdexp import evaluate, generate, train
-from sdexp.engine.checkpoint import saved_steps, verify
+from sdexp.engine.train.checkpoint import saved_steps, verify
 from sdexp.ground.run import RunFolder
 from tests.commands import fault
 from tests.conftest import FAST

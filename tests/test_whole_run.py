@@ -14,10 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from sdexp import evaluate, generate, train
+from sdexp import evaluate, generate, report, train
 from sdexp.ground.assets import located
 from sdexp.ground.run import RunFolder
-from sdexp.report import door as report
 from sdexp.tracker.jsonl import read
 from tests.commands import WHOLE, fault
 from tests.tracker.offline import history, records, staged_files

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from sdexp import worker
-from sdexp.engine.checkpoint import Checkpoint, save_checkpoint
+from sdexp.engine.train.checkpoint import Checkpoint, save_checkpoint
+from sdexp.ground.errors import ConfigError, DataError, DivergedError
 from sdexp.ground.interrupt import Interrupted
 from sdexp.ground.run import RunFolder
-from sdexp.ground.types import ConfigError, DataError, DivergedError
 
 
 def stage(monkeypatch: pytest.MonkeyPatch, run: RunFolder, work: Any) -> int:

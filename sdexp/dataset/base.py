@@ -1,11 +1,40 @@
 """What a data set is: captioned pictures, split by picture, with stable ids."""
 
-from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from __future__ import annotations
 
-from sdexp.ground.types import Findings, Sample
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One picture of a data set: upright RGB of any size, and at least one caption."""
+
+    sample_id: str
+    image: Image
+    captions: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One file or row that a data set dropped or repaired, and why."""
+
+    item: str
+    reason: str
+
+
+@dataclass
+class Findings:
+    """What a data set dropped and what it repaired, in the order of reading."""
+
+    dropped: list[Finding] = field(default_factory=list)
+    repaired: list[Finding] = field(default_factory=list)
 
 
 class OpenDataset(ABC):

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sdexp.ground.types import DataError, Finding, Findings
+from sdexp.dataset.base import Finding, Findings
+from sdexp.ground.errors import DataError
 
 LFS_POINTER = b"version https://git-lfs"
 FILE_COLUMN = "file_name"

@@ -6,11 +6,11 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from sdexp.dataset.base import SPLITS, OpenDataset
+from sdexp.dataset.base import SPLITS, Finding, Findings, OpenDataset, Sample
 from sdexp.dataset.captions import Entry, Listing
 from sdexp.dataset.pictures import BadPicture, Verdict, examine, read_picture
 from sdexp.dataset.splits import cut
-from sdexp.ground.types import DataError, Finding, Findings, Sample
+from sdexp.ground.errors import DataError
 
 MAX_THREADS = 8
 

@@ -8,7 +8,7 @@ from sdexp.dataset.base import AbstractDataset, OpenDataset
 from sdexp.dataset.captions import CaptionBook, Listing, read_text
 from sdexp.dataset.imagefolder import check_folder
 from sdexp.dataset.splits import check_fractions
-from sdexp.ground.types import DataError
+from sdexp.ground.errors import DataError
 
 CAPTIONS = "results.csv"
 PICTURES = "flickr30k_images"

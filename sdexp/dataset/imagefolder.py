@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from sdexp.dataset.base import AbstractDataset, OpenDataset
+from sdexp.dataset.base import AbstractDataset, Findings, OpenDataset
 from sdexp.dataset.captions import (
     FILE_COLUMN,
     CaptionBook,
@@ -15,7 +15,7 @@ from sdexp.dataset.captions import (
     same_name,
 )
 from sdexp.dataset.splits import check_fractions
-from sdexp.ground.types import DataError, Findings
+from sdexp.ground.errors import DataError
 
 METADATA = ("metadata.jsonl", "metadata.csv")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
@@ -180,7 +180,8 @@ def _check_split_folders(root: Path, where: str) -> None:
 def _with_homes(root: Path, listing: Listing) -> Listing:
     if not (root / "train").is_dir():
         return listing
-    entries, book = [], CaptionBook()
+    entries = []
+    book = CaptionBook()
     for entry in listing.entries:
         top = PurePosixPath(entry.sample_id).parts[0]
         if top in SPLIT_FOLDERS:

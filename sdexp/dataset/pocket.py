@@ -4,8 +4,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 
-from sdexp.dataset.base import AbstractDataset, OpenDataset
-from sdexp.ground.types import Findings, Sample
+from sdexp.dataset.base import AbstractDataset, Findings, OpenDataset, Sample
 
 # The shipped weights were trained on seeds from 1,000,000 up.
 FIRST_SEEDS = {"train": 0, "val": 100_000, "test": 200_000}

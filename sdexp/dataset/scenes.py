@@ -97,7 +97,8 @@ def make_scene(seed: int) -> Scene:
 
 def captions(scene: Scene) -> tuple[str, ...]:
     """Five different true captions; the first names every fact, none names the look."""
-    place, first = scene.background, scene.things[0]
+    place = scene.background
+    first = scene.things[0]
     if scene.relation is None:
         return (
             f"{first.name} in front of {place}",
@@ -106,7 +107,9 @@ def captions(scene: Scene) -> tuple[str, ...]:
             f"there is {first.name}",
             f"{first.short_name} , {place} behind",
         )
-    second, relation, inverse = scene.things[1], scene.relation, INVERSE[scene.relation]
+    second = scene.things[1]
+    relation = scene.relation
+    inverse = INVERSE[relation]
     return (
         f"{relation} {second.name} there is {first.name} in front of {place}",
         f"{place} with {second.name} {inverse} {first.name}",
@@ -139,7 +142,8 @@ def _outline(thing: Thing) -> list[tuple[float, float]]:
                 for r in [1.15 if k % 2 == 0 else 0.48]
             ]
         case "cross":
-            a, b = 0.36, 1.02
+            a = 0.36
+            b = 1.02
             points = [(-a, -b), (a, -b), (a, -a), (b, -a), (b, a), (a, a)]
             points += [(-x, -y) for x, y in points]
         case _:
@@ -230,7 +234,8 @@ def _crayon(scene: Scene) -> Image.Image:
     strokes = ImageChops.multiply(_background_mask(scene.background), _hatch(8, 4.2, -1))
     picture.paste((196, 160, 116), mask=strokes)
     for thing in scene.things:
-        mask, color = _mask(thing), COLORS[thing.color]
+        mask = _mask(thing)
+        color = COLORS[thing.color]
         picture.paste(_mix(color, paper, 0.55), mask=mask)
         picture.paste(color, mask=ImageChops.multiply(mask, _hatch(8, 3.4, 1)))
         picture.paste(_mix(color, (60, 40, 30), 0.3), mask=_rim(mask, 2.4))
@@ -240,7 +245,8 @@ def _crayon(scene: Scene) -> Image.Image:
 def _night(scene: Scene) -> Image.Image:
     picture = _tones(scene, (10, 12, 34), (34, 38, 74))
     for thing in scene.things:
-        mask, color = _mask(thing), COLORS[thing.color]
+        mask = _mask(thing)
+        color = COLORS[thing.color]
         glow = mask.filter(ImageFilter.GaussianBlur(3 * SCALE)).point(lambda v: round(v * 0.4))
         picture.paste(_mix(color, (255, 255, 255), 0.1), mask=glow)
         picture.paste(_mix(color, (255, 255, 255), 0.12), mask=mask)
@@ -251,7 +257,8 @@ def _blueprint(scene: Scene) -> Image.Image:
     ground: Color = (18, 62, 128)
     picture = _tones(scene, ground, (44, 92, 160))
     for thing in scene.things:
-        mask, color = _mask(thing), COLORS[thing.color]
+        mask = _mask(thing)
+        color = COLORS[thing.color]
         picture.paste(_mix(color, ground, 0.2), mask=mask)
         picture.paste(_mix(color, (255, 255, 255), 0.55), mask=_rim(mask, 3.2))
     return picture

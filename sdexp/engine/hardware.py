@@ -11,7 +11,7 @@ import torch
 
 from sdexp.ground.build import OptimizerRecipe
 from sdexp.ground.config import Device, HardwareConfig, Precision, SchedulerConfig
-from sdexp.ground.types import ConfigError
+from sdexp.ground.errors import ConfigError
 
 if TYPE_CHECKING:
     from accelerate import Accelerator

@@ -21,7 +21,8 @@ def crop_square(
     width, height = (max(side, round(length * scale)) for length in image.size)
     if (width, height) != image.size:
         image = image.resize((width, height), Image.Resampling.LANCZOS)
-    left, top = round((width - side) * place[0]), round((height - side) * place[1])
+    left = round((width - side) * place[0])
+    top = round((height - side) * place[1])
     return image.crop((left, top, left + side, top + side))
 
 

@@ -14,9 +14,13 @@ class Progress:
     def __init__(
         self, what: str, total: int, start: int, visible: bool, unit: str = "step"
     ) -> None:
-        self.what, self.total, self.start, self.done = what, total, start, start
+        self.what = what
+        self.total = total
+        self.start = start
+        self.done = start
         self.visible = visible
-        self.began = self.last = time.monotonic()
+        self.began = time.monotonic()
+        self.last = self.began
         self.bar = None
         if visible and sys.stderr.isatty():
             self.bar = tqdm(total=total, initial=start, desc=what, unit=unit, dynamic_ncols=True)

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sdexp.ground.applied import Applied
+from sdexp.ground.errors import DataError
 from sdexp.ground.run import write_text
-from sdexp.ground.types import Applied, DataError, LoadedModel
+from sdexp.model.base import LoadedModel
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -35,7 +37,7 @@ class AbstractFinetune(ABC):
         """
 
 
-def freeze(model: LoadedModel) -> None:
+def freeze_all(model: LoadedModel) -> None:
     """No parameter of the model trains."""
     for module in model.modules().values():
         module.requires_grad_(False).eval()
@@ -47,7 +49,7 @@ def unfreeze(name: str, module: nn.Module) -> dict[str, nn.Parameter]:
     return {f"{name}.{key}": parameter for key, parameter in module.named_parameters()}
 
 
-def write_config(file: Path, text: str) -> None:
+def write_network_config(file: Path, text: str) -> None:
     """Write a network's configuration without the place that it was loaded from."""
     values = {key: value for key, value in json.loads(text).items() if key != "_name_or_path"}
     write_text(file, json.dumps(values, indent=2, sort_keys=True) + "\n")

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sdexp.finetune.base import AbstractFinetune, freeze, read_tensors
+from sdexp.finetune.base import AbstractFinetune, freeze_all, read_tensors
+from sdexp.ground.applied import Applied
+from sdexp.ground.errors import ConfigError
 from sdexp.ground.tensors import write_tensors
-from sdexp.ground.types import Applied, ConfigError, LoadedModel
+from sdexp.model.base import LoadedModel
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -19,7 +21,8 @@ FILE = Path("pytorch_lora_weights.safetensors")
 METADATA_KEY = "lora_adapter_metadata"
 # With the prefix of published text encoders, that diffusers takes off where the model has none.
 PREFIXES = {"unet": "unet.", "text_encoder": "text_encoder.text_model."}
-A, B = ".lora_A.weight", ".lora_B.weight"
+A = ".lora_A.weight"
+B = ".lora_B.weight"
 COMPONENTS = tuple(PREFIXES)
 
 
@@ -56,7 +59,7 @@ class Lora(AbstractFinetune):
             raise ValueError("finetune.target_modules=[]: name at least one layer, such as to_q")
 
     def attach(self, model: LoadedModel) -> dict[str, nn.Parameter]:
-        freeze(model)
+        freeze_all(model)
         self._check_targets(model)
         trained: dict[str, nn.Parameter] = {}
         for name in self.components:

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 from sdexp.finetune.base import (
     AbstractFinetune,
     apply_tensors,
-    freeze,
+    freeze_all,
     read_tensors,
     unfreeze,
 )
+from sdexp.ground.applied import Applied
 from sdexp.ground.tensors import write_tensors
-from sdexp.ground.types import Applied, LoadedModel
+from sdexp.model.base import LoadedModel
 
 if TYPE_CHECKING:
     from torch import nn
@@ -29,7 +30,7 @@ class TextEncoder(AbstractFinetune):
     """Every weight of the text encoder, trained through the frozen U-Net."""
 
     def attach(self, model: LoadedModel) -> dict[str, nn.Parameter]:
-        freeze(model)
+        freeze_all(model)
         return unfreeze("text_encoder", model.modules()["text_encoder"])
 
     def save(self, model: LoadedModel, folder: Path) -> None:

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 from sdexp.finetune.base import (
     AbstractFinetune,
     apply_tensors,
-    freeze,
+    freeze_all,
     read_tensors,
     unfreeze,
-    write_config,
+    write_network_config,
 )
+from sdexp.ground.applied import Applied
 from sdexp.ground.tensors import write_tensors
-from sdexp.ground.types import Applied, LoadedModel
+from sdexp.model.base import LoadedModel
 
 if TYPE_CHECKING:
     from torch import nn
@@ -28,13 +29,13 @@ class WholeUNet(AbstractFinetune):
     """Every weight of the U-Net; VAE and text encoder stay frozen."""
 
     def attach(self, model: LoadedModel) -> dict[str, nn.Parameter]:
-        freeze(model)
+        freeze_all(model)
         return unfreeze("unet", model.modules()["unet"])
 
     def save(self, model: LoadedModel, folder: Path) -> None:
         unet = model.modules()["unet"]
         write_tensors(folder / FILE, unet.state_dict(), {"format": "pt"})
-        write_config(folder / FILE.parent / "config.json", unet.to_json_string())
+        write_network_config(folder / FILE.parent / "config.json", unet.to_json_string())
 
     def restore(self, model: LoadedModel, folder: Path) -> Applied:
         return apply_tensors(model.modules()["unet"], read_tensors(folder / FILE))

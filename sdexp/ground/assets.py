@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from sdexp.ground.types import DataError
+from sdexp.ground.errors import DataError
 
 ASSETS = Path(__file__).parents[1] / "assets"
 

@@ -14,8 +14,8 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 from yaml import YAMLError
 
+from sdexp.ground.errors import ConfigError
 from sdexp.ground.run import write_text
-from sdexp.ground.types import ConfigError
 
 PACKAGE = "sdexp"
 TORCH_OPTIM = "torch.optim"

@@ -9,7 +9,8 @@ from enum import StrEnum
 
 from omegaconf import MISSING
 
-TRAIN_LOSS, VALIDATION_LOSS = "train/loss", "validation/loss"
+TRAIN_LOSS = "train/loss"
+VALIDATION_LOSS = "validation/loss"
 
 
 class Device(StrEnum):
@@ -110,9 +111,12 @@ class SchedulerConfig:
         share("scheduler", warmup_fraction=self.warmup_fraction)
         both = self.warmup_steps > 0 and self.warmup_fraction > 0
         require(
-            "scheduler", not both, "warmup_fraction", self.warmup_fraction,
+            "scheduler",
+            not both,
+            "warmup_fraction",
+            self.warmup_fraction,
             f"0 beside warmup_steps={self.warmup_steps}; set only one of them",
-        )  # fmt: skip
+        )
 
     def warmup(self, total: int) -> int:
         """Warm-up steps of a run of `total` steps."""
@@ -163,7 +167,8 @@ class TrainingConfig:
         section = "training"
         at_least(section, 0, seed=self.seed)
         at_least(
-            section, 1,
+            section,
+            1,
             train_batch_size=self.train_batch_size,
             gradient_accumulation_steps=self.gradient_accumulation_steps,
             max_train_steps=self.max_train_steps,
@@ -173,7 +178,7 @@ class TrainingConfig:
             num_validation_samples=self.num_validation_samples,
             num_validation_images=self.num_validation_images,
             checkpointing_steps=self.checkpointing_steps,
-        )  # fmt: skip
+        )
         at_least(section, 2, checkpoints_total_limit=self.checkpoints_total_limit)
         share(section, ema_decay=self.ema_decay)
         positive = self.max_grad_norm is None or (
@@ -197,9 +202,12 @@ class TrainingConfig:
             and self.validation_steps is None
         )
         require(
-            "training", not blind, "early_stopping.monitor", stopping.monitor,
+            "training",
+            not blind,
+            "early_stopping.monitor",
+            stopping.monitor,
             "train/loss while validation_steps=null; set training.validation_steps",
-        )  # fmt: skip
+        )
 
 
 @dataclass
@@ -226,12 +234,13 @@ class EvaluationConfig:
     def __post_init__(self) -> None:
         section = "evaluation"
         at_least(
-            section, 1,
+            section,
+            1,
             replicates=self.replicates,
             num_inference_steps=self.num_inference_steps,
             batch_size=self.batch_size,
             guidance_scale=self.guidance_scale,
-        )  # fmt: skip
+        )
         at_least(section, 2, num_prompts=self.num_prompts)
         at_least(section, 0, seed=self.seed)
         at_least(

@@ -35,12 +35,15 @@ received = Received()
 @contextmanager
 def listening() -> Iterator[None]:
     """Note signals instead of dying of the first; a second ends the process at once."""
-    received.first, received.count, received.second_ends = None, 0, True
+    received.first = None
+    received.count = 0
+    received.second_ends = True
     before = {number: signal.signal(number, _note) for number in SIGNALS}
     try:
         yield
     finally:
-        received.first, received.count = None, 0
+        received.first = None
+        received.count = 0
         for number, handler in before.items():
             signal.signal(number, handler)
 
@@ -48,11 +51,14 @@ def listening() -> Iterator[None]:
 @contextmanager
 def counting() -> Iterator[Received]:
     """Only count signals: the caller looks at them and hands them on to its children."""
-    raised, received.may_raise, received.second_ends = received.may_raise, False, False
+    raised = received.may_raise
+    received.may_raise = False
+    received.second_ends = False
     try:
         yield received
     finally:
-        received.may_raise, received.second_ends = raised, True
+        received.may_raise = raised
+        received.second_ends = True
 
 
 def _note(number: int, frame: FrameType | None) -> None:
@@ -74,7 +80,8 @@ def check_interrupt() -> None:
 @contextmanager
 def interruptible() -> Iterator[None]:
     """Work that may be left at any moment: a signal raises `Interrupted` in the midst of it."""
-    before, received.may_raise = received.may_raise, True
+    before = received.may_raise
+    received.may_raise = True
     try:
         check_interrupt()
         yield

@@ -15,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sdexp.ground.types import ConfigError, DiskError
+from sdexp.ground.errors import ConfigError, DiskError
 
 # Set for a worker whose standard input closes when its door ends.
 FOLLOW_DOOR = "SDEXP_FOLLOW_DOOR"

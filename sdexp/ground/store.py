@@ -5,18 +5,22 @@ temporary name and renamed, so that two runs may fill the store at once; every r
 which is why writing needs no fsync. Its time of change is that of its last use.
 """
 
+from __future__ import annotations
+
 import fcntl
 import hashlib
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-
-import numpy as np
+from typing import TYPE_CHECKING, TypeAlias
 
 from sdexp.ground.run import disk_faults, write_bytes
 
-Arrays = dict[str, np.ndarray]
+if TYPE_CHECKING:
+    import numpy as np
+
+Arrays: TypeAlias = "dict[str, np.ndarray]"
 
 
 def default_root() -> Path:
@@ -72,6 +76,7 @@ class Store:
 
     def put(self, kind: str, key: str, arrays: Arrays) -> None:
         """Write an entry, whole or not at all."""
+        import numpy as np
         from safetensors.numpy import save
 
         data = save({name: np.ascontiguousarray(array) for name, array in arrays.items()})

@@ -12,8 +12,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from sdexp.ground.errors import DiskError
 from sdexp.ground.store import Store
-from sdexp.ground.types import DiskError
 
 # No living writer needs longer between the first and the last byte of an entry.
 STALE_SECONDS = 3600.0
@@ -62,7 +62,8 @@ def holdings(store: Store) -> list[Holding]:
 
 def damaged(store: Store) -> tuple[int, list[Entry]]:
     """How many entries were read, and those whose bytes are not as they were written."""
-    read, bad = 0, []
+    read = 0
+    bad = []
     for entry in entries(store):
         whole = _is_whole(entry.path)
         read += whole is not None

@@ -7,8 +7,8 @@ import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sdexp.ground.errors import DiskError
 from sdexp.ground.run import disk_faults
-from sdexp.ground.types import DiskError
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 
 from sdexp.ground.assets import located
-from sdexp.ground.types import DataError
+from sdexp.ground.errors import DataError
 from sdexp.metric.base import AbstractExtractor
 
 if TYPE_CHECKING:

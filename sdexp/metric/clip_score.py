@@ -41,7 +41,8 @@ class _Extractor(AbstractExtractor):
     ) -> np.ndarray:
         if len(images) != len(prompts):
             raise ValueError(f"{len(images)} pictures and {len(prompts)} prompts")
-        pictures, texts = self.clip.embed_images(images), self.clip.embed_texts(prompts)
+        pictures = self.clip.embed_images(images)
+        texts = self.clip.embed_texts(prompts)
         lengths = np.linalg.norm(pictures, axis=1) * np.linalg.norm(texts, axis=1)
         scores: np.ndarray = 100 * (pictures * texts).sum(axis=1, keepdims=True) / lengths[:, None]
         return scores

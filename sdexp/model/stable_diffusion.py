@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sdexp.ground.assets import check_weights, located
-from sdexp.ground.types import DataError, LoadedModel, Moments, Sampling
-from sdexp.model.base import AbstractModel
+from sdexp.ground.errors import DataError
+from sdexp.model.base import AbstractModel, LoadedModel, Moments, Sampling
 
 if TYPE_CHECKING:
     import numpy as np
@@ -74,8 +74,10 @@ class LoadedStableDiffusion(LoadedModel):
     def __init__(self, pipeline: StableDiffusionPipeline, device: str) -> None:
         self.pipeline = pipeline
         self.device = device
-        self.unet, self.vae = pipeline.unet, pipeline.vae
-        self.text_encoder, self.tokenizer = pipeline.text_encoder, pipeline.tokenizer
+        self.unet = pipeline.unet
+        self.vae = pipeline.vae
+        self.text_encoder = pipeline.text_encoder
+        self.tokenizer = pipeline.tokenizer
         self.prediction_type = pipeline.scheduler.config.prediction_type
         self._scheduler_config = dict(pipeline.scheduler.config)
         self.alphas_cumprod = pipeline.scheduler.alphas_cumprod.to(device)

@@ -6,11 +6,19 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sdexp.ground.types import LoadedModel, TrainingBatch
+from sdexp.model.base import LoadedModel
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
+
+
+@dataclass(frozen=True)
+class TrainingBatch:
+    """What the objective sees: scaled latents [B, C, h, w] and text states [B, L, D]."""
+
+    latents: Tensor
+    condition: Tensor
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sdexp.ground.types import LoadedModel, TrainingBatch
-from sdexp.objective.base import AbstractObjective
+from sdexp.model.base import LoadedModel
+from sdexp.objective.base import AbstractObjective, TrainingBatch
 
 if TYPE_CHECKING:
     import torch
@@ -26,7 +26,9 @@ class Denoising(AbstractObjective):
     noise_offset: float
 
     def __post_init__(self) -> None:
-        gamma, offset, rate = self.snr_gamma, self.noise_offset, self.caption_dropout_rate
+        gamma = self.snr_gamma
+        offset = self.noise_offset
+        rate = self.caption_dropout_rate
         if gamma is not None and not (math.isfinite(gamma) and gamma > 0):
             raise ValueError(f"objective.snr_gamma={gamma}: allowed is null or a number above 0")
         if not (math.isfinite(offset) and offset >= 0):

@@ -68,7 +68,8 @@ class FrechetDistance(AbstractDistance):
 
     def __call__(self, features: np.ndarray) -> float:
         """The distance of features [N, d]; raises `ValueError` for N < 2 or a value not finite."""
-        root, shift = _centred(features), _checked(features).mean(axis=0) - self._mean
+        root = _centred(features)
+        shift = _checked(features).mean(axis=0) - self._mean
         traces = np.sum(root**2) + np.sum(self._root**2)
         return float(shift @ shift + traces - 2 * np.linalg.norm(root @ self._root.T, "nuc"))
 
@@ -136,27 +137,40 @@ def compare_distributions(
     prompts for a jackknife give no interval and an infinite effect. Raises `ValueError` for
     unequal shapes and for fewer than two pictures.
     """
-    if original.shape != finetuned.shape or original.ndim != 3:
-        raise ValueError(
-            f"features of shapes {original.shape} and {finetuned.shape}; both must be [P, R, d]"
-        )
+    _check_shapes(original, finetuned)
     prompts, replicates, width = original.shape
     before = distance(original.reshape(-1, width))
     if np.array_equal(original, finetuned):
         return Comparison(before, before, 0.0, (0.0, 0.0) if has_interval else None, 1.0, 0.0)
     after = distance(finetuned.reshape(-1, width))
+    difference = after - before
     at = distance.over(np.concatenate([original, finetuned]).reshape(-1, width))
     rows = np.arange(2 * prompts * replicates).reshape(2, prompts, replicates)
-
-    swaps = rng.integers(2, size=(permutations, prompts))
-    null = np.array([_swapped(at, rows, labels) for labels in swaps])
-    least = abs(after - before) - TIE * max(abs(before), abs(after))
-    interval, error = None, float(null.std())
-    if has_interval:
-        error = _jackknife(at, rows)
-        interval = _student(after - before, error, prompts) if np.isfinite(error) else None
+    null = _null(at, rows, rng, permutations)
+    least = abs(difference) - TIE * max(abs(before), abs(after))
     p = float(((np.abs(null) >= least).sum() + 1) / (permutations + 1))
-    return Comparison(before, after, after - before, interval, p, POWER_FACTOR * error)
+    error = _jackknife(at, rows) if has_interval else float(null.std())
+    known = has_interval and np.isfinite(error)
+    interval = _student(difference, error, prompts) if known else None
+    return Comparison(before, after, difference, interval, p, POWER_FACTOR * error)
+
+
+def _check_shapes(original: np.ndarray, finetuned: np.ndarray) -> None:
+    if original.shape != finetuned.shape or original.ndim != 3:
+        raise ValueError(
+            f"features of shapes {original.shape} and {finetuned.shape}; both must be [P, R, d]"
+        )
+
+
+def _null(
+    at: Callable[[np.ndarray], float],
+    rows: np.ndarray,
+    rng: np.random.Generator,
+    permutations: int,
+) -> np.ndarray:
+    """Differences under random swaps of the labels; rows: places in the pool, [2, P, R]."""
+    swaps = rng.integers(2, size=(permutations, rows.shape[1]))
+    return np.array([_swapped(at, rows, labels) for labels in swaps])
 
 
 def _swapped(at: Callable[[np.ndarray], float], rows: np.ndarray, labels: np.ndarray) -> float:

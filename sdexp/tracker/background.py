@@ -17,8 +17,8 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from sdexp.ground.errors import SdexpError
 from sdexp.ground.run import RunFolder, write_text
-from sdexp.ground.types import SdexpError
 from sdexp.tracker.base import AbstractTracker, ActiveTracker, TrackerFault
 
 if TYPE_CHECKING:
@@ -52,11 +52,14 @@ class Background:
     """One tracker and its thread; goes quiet with one warning at the first fault."""
 
     def __init__(self, name: str, tracker: ActiveTracker, log: Path, has_told: bool) -> None:
-        self.name, self.tracker, self._log = name, tracker, log
+        self.name = name
+        self.tracker = tracker
+        self._log = log
         self.has_told = has_told
         self._calls: deque[tuple[Callable[[], None] | None, int]] = deque()
         self._waiting = 0
-        self._is_connecting = self._is_quiet = False
+        self._is_connecting = False
+        self._is_quiet = False
         self._changed = threading.Condition()
         self._allow(PREPARE_SECONDS)
         self._thread = threading.Thread(target=self._work, name=f"tracker {name}", daemon=True)
@@ -75,7 +78,8 @@ class Background:
 
     def wait(self) -> None:
         """Let the thread end its calls, each in its time; else leave it behind."""
-        asked, is_hurried = time.monotonic(), False
+        asked = time.monotonic()
+        is_hurried = False
         try:
             while self._thread.is_alive() and not self._is_quiet:
                 # Who has been connecting for long gets no more time.
@@ -156,7 +160,8 @@ class Trackers:
         config: dict[str, Any],
         job_type: str,
     ) -> None:
-        self._run, self._told = run, _told_by_this_command(run)
+        self._run = run
+        self._told = _told_by_this_command(run)
         self._all = [
             self._started(name, recipe, config, job_type) for name, recipe in recipes.items()
         ]
@@ -176,13 +181,15 @@ class Trackers:
 
     def log_images(self, name: str, images: list[tuple[str, Image]], step: int) -> None:
         """Captioned pictures."""
-        images, size = [*images], sum(_bytes(image) for _, image in images)
+        images = [*images]
+        size = sum(_bytes(image) for _, image in images)
         for one in self._all:
             one.call(partial(one.tracker.log_images, name, images, step), size)
 
     def log_table(self, name: str, columns: list[str], rows: list[list[Any]]) -> None:
         """A table of numbers, texts and pictures."""
-        columns, rows = [*columns], [[*row] for row in rows]
+        columns = [*columns]
+        rows = [[*row] for row in rows]
         size = sum(_bytes(cell) for row in rows for cell in row)
         for one in self._all:
             one.call(partial(one.tracker.log_table, name, columns, rows), size)

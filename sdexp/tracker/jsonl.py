@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sdexp.ground.errors import DataError
 from sdexp.ground.run import disk_faults, write_bytes
-from sdexp.ground.types import DataError
 
 
 @dataclass(frozen=True)

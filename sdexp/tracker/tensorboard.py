@@ -46,8 +46,11 @@ class EventFile(ActiveTracker):
         again: list[dict[str, Any]],
         last: int,
     ) -> None:
-        self._folder, self._config = folder, config
-        self._repeated, self._again, self._step = repeated, again, last
+        self._folder = folder
+        self._config = config
+        self._repeated = repeated
+        self._again = again
+        self._step = last
 
     def prepare(self) -> None:
         """Import the formats of TensorBoard."""
@@ -188,6 +191,7 @@ def _is_picture(cell: Any) -> bool:
 def _encoded(image: Image) -> Any:
     from tensorboard.compat.proto.summary_pb2 import Summary
 
-    file, (width, height) = io.BytesIO(), image.size
+    file = io.BytesIO()
+    (width, height) = image.size
     image.save(file, "PNG")
     return Summary.Image(width=width, height=height, encoded_image_string=file.getvalue())

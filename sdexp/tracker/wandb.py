@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sdexp.ground.config import require
+from sdexp.ground.errors import DiskError
 from sdexp.ground.run import RunFolder, write_text
-from sdexp.ground.types import DiskError
 from sdexp.tracker.base import AbstractTracker, ActiveTracker, TrackerFault
 from sdexp.tracker.jsonl import read
 from sdexp.tracker.none import Silence
@@ -96,10 +96,16 @@ class ActiveWandb(ActiveTracker):
         mode: str,
         reason: str,
     ) -> None:
-        self._recipe, self._folder, self._config, self._job_type = recipe, run, config, job_type
-        self._mode, self._reason = mode, reason
+        self._recipe = recipe
+        self._folder = run
+        self._config = config
+        self._job_type = job_type
+        self._mode = mode
+        self._reason = reason
         self._axes: set[str] = set()
-        self._is_reaching = self._is_hurried = self._is_abandoned = False
+        self._is_reaching = False
+        self._is_hurried = False
+        self._is_abandoned = False
         # Read before this run adds to it: its own steps are still to come.
         self._row_step = _last_step(run.log)
         self._added: list[str] = []
@@ -126,7 +132,8 @@ class ActiveWandb(ActiveTracker):
 
     def connect(self) -> str:
         """Open the run online, or else offline."""
-        wish, notice = self._mode, ""
+        wish = self._mode
+        notice = ""
         if wish in ("auto", "online"):
             notice = why_no_login() or self._try_online()
             if not notice:

@@ -99,7 +99,8 @@ def kill_service() -> None:
     if sys.modules.get("wandb") is None or "wandb.sdk.wandb_setup" not in sys.modules:
         return
     setup = sys.modules["wandb.sdk.wandb_setup"]
-    library, setup._singleton = setup._singleton, None  # type: ignore[attr-defined]
+    library = setup._singleton
+    setup._singleton = None  # type: ignore[attr-defined]
     connection = library._connection if library is not None else None
     if connection is None or connection._proc is None:
         return

@@ -9,9 +9,9 @@ import pytest
 import yaml
 from omegaconf import OmegaConf
 
-from sdexp.doors import CONF, ROOTS, compose
-from sdexp.engine.recipes import Recipes, build_recipes
-from sdexp.ground.types import ConfigError
+from sdexp.ground.errors import ConfigError
+from sdexp.launch.compose import CONF, ROOTS, compose
+from sdexp.recipes import Recipes, build_recipes
 
 GROUPS = sorted(path.name for path in CONF.iterdir() if path.is_dir())
 OPTIONS = [(path.parent.name, path.stem) for path in sorted(CONF.glob("*/*.yaml"))]
@@ -202,10 +202,10 @@ def experiment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str
     """An experiment file of a person, in a copy of conf/."""
     import shutil
 
-    import sdexp.doors
+    import sdexp.launch.compose
 
     shutil.copytree(CONF, tmp_path / "conf")
-    monkeypatch.setattr(sdexp.doors, "CONF", tmp_path / "conf")
+    monkeypatch.setattr(sdexp.launch.compose, "CONF", tmp_path / "conf")
 
     def write(text: str) -> list[str]:
         (tmp_path / "conf" / "experiment" / "mine.yaml").write_text("# @package _global_\n" + text)

@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from sdexp.dataset.base import Finding
 from sdexp.dataset.captions import CaptionBook, read_rows, read_text
-from sdexp.ground.types import DataError, Finding
+from sdexp.ground.errors import DataError
 
 
 def rows(path: Path, text: str | bytes, column: str = "text") -> tuple[list, CaptionBook]:

@@ -4,9 +4,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from sdexp.dataset.base import Finding, Findings
 from sdexp.dataset.captions import Entry, Listing
 from sdexp.dataset.files import open_split
-from sdexp.ground.types import DataError, Finding, Findings
+from sdexp.ground.errors import DataError
 
 
 def entries(folder: Path, count: int, home: str = "train") -> list[Entry]:

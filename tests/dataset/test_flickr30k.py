@@ -3,8 +3,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from sdexp.dataset.base import Finding
 from sdexp.dataset.flickr30k import Flickr30k
-from sdexp.ground.types import DataError, Finding
+from sdexp.ground.errors import DataError
 
 BROKEN = "2199200615.jpg"
 

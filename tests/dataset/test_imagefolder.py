@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from sdexp.dataset.imagefolder import ImageFolder
-from sdexp.ground.types import DataError
+from sdexp.ground.errors import DataError
 
 PHOTOS = Path(__file__).parents[3] / "shared" / "data" / "photos"
 SPLITS = ("train", "val", "test")

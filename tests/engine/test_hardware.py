@@ -7,7 +7,7 @@ from diffusers.optimization import get_scheduler
 from sdexp.engine.hardware import learning_rates, make_accelerator, make_optimizer
 from sdexp.ground.build import OptimizerRecipe
 from sdexp.ground.config import Device, HardwareConfig, Precision, Schedule, SchedulerConfig
-from sdexp.ground.types import ConfigError
+from sdexp.ground.errors import ConfigError
 
 HARDWARE = HardwareConfig(Device.cpu, 1, 600, Precision.no, False, False, 0)
 

@@ -16,8 +16,10 @@ from sdexp.finetune.base import AbstractFinetune
 from sdexp.finetune.lora import Lora
 from sdexp.finetune.text_encoder import TextEncoder
 from sdexp.finetune.unet import WholeUNet
+from sdexp.ground.applied import Applied
 from sdexp.ground.assets import ASSETS
-from sdexp.ground.types import Applied, ConfigError, DataError, LoadedModel, Sampling
+from sdexp.ground.errors import ConfigError, DataError
+from sdexp.model.base import LoadedModel, Sampling
 from sdexp.model.stable_diffusion import StableDiffusion
 
 CHECKOUT = Path(__file__).parents[2]

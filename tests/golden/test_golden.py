@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from sdexp.engine.trainer import Trainer
+from sdexp.engine.train.trainer import Trainer
 from sdexp.ground.store import Store
 from sdexp.tracker.jsonl import read
 

@@ -15,7 +15,7 @@ from sdexp.ground.build import (
     typed,
     write_config,
 )
-from sdexp.ground.types import ConfigError
+from sdexp.ground.errors import ConfigError
 from sdexp.objective.base import AbstractObjective
 from sdexp.objective.denoising import Denoising
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from sdexp.ground.errors import ConfigError, DiskError
 from sdexp.ground.run import RunFolder, disk_faults, new_run_folder, write_text
-from sdexp.ground.types import ConfigError, DiskError
 
 
 def test_every_new_folder_is_its_own(tmp_path: Path) -> None:

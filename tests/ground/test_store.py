@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sdexp.ground.errors import DiskError
 from sdexp.ground.store import Arrays, Store, default_root, digest
 from sdexp.ground.store_keeping import damaged, entries, holdings, remove, stale, to_prune
-from sdexp.ground.types import DiskError
 
 KEY = "k" * 64
 DAY = 24 * 3600

@@ -4,8 +4,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from sdexp.ground.errors import DiskError
 from sdexp.ground.tensors import write_tensors
-from sdexp.ground.types import DiskError
 
 
 def test_equal_tensors_give_equal_bytes_in_any_order(tmp_path: Path) -> None:

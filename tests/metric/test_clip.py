@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sdexp.ground.types import DataError
+from sdexp.ground.errors import DataError
 from sdexp.metric.clip import EmbeddingExtractor, load_clip
 
 

@@ -8,8 +8,9 @@ import torch
 from diffusers import StableDiffusionPipeline
 
 from sdexp.ground.assets import ASSETS, located
+from sdexp.ground.errors import DataError
 from sdexp.ground.streams import stream
-from sdexp.ground.types import DataError, Moments, Sampling
+from sdexp.model.base import Moments, Sampling
 from sdexp.model.stable_diffusion import LoadedStableDiffusion, StableDiffusion
 
 SAMPLING = Sampling("ddim", 3, 3.0, "", 64)

@@ -7,7 +7,7 @@ from diffusers import DDPMScheduler
 from diffusers.training_utils import compute_snr
 
 from sdexp.ground.streams import stream
-from sdexp.ground.types import TrainingBatch
+from sdexp.objective.base import TrainingBatch
 from sdexp.objective.denoising import Denoising
 
 SCHEDULER = DDPMScheduler(beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012)

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import psutil
 
-from sdexp.doors import compose
-from sdexp.engine.recipes import build_recipes
 from sdexp.engine.recorder import Recorder
 from sdexp.ground.build import plain
 from sdexp.ground.run import RunFolder
+from sdexp.launch.compose import compose
+from sdexp.recipes import build_recipes
 
 ROWS, PAUSE = 200, 0.01
 

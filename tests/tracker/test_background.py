@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from sdexp.engine.recipes import build_recipes
 from sdexp.ground.build import Config
 from sdexp.ground.run import RunFolder
+from sdexp.recipes import build_recipes
 from sdexp.tracker.background import WAITING_BYTES, Trackers
 from sdexp.tracker.base import AbstractTracker, ActiveTracker, TrackerFault
 from sdexp.tracker.jsonl import read

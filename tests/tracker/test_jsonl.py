@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sdexp.ground.types import DataError, DiskError
+from sdexp.ground.errors import DataError, DiskError
 from sdexp.tracker.jsonl import JsonlLog, cut_after, read
 
 

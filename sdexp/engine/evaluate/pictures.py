@@ -1,0 +1,140 @@
+"""Evaluation pictures: the same prompts and the same noise for every model."""
+
+import json
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import diffusers
+import numpy as np
+import torch
+import transformers
+from accelerate import Accelerator
+
+from sdexp.dataset.base import OpenDataset
+from sdexp.engine.images import crop_square, save_png
+from sdexp.engine.progress import Progress
+from sdexp.engine.prompts import Prompt, noise_of
+from sdexp.ground.interrupt import interruptible
+from sdexp.ground.store import Store, digest
+from sdexp.model.base import LoadedModel, Sampling
+
+PICTURES = "pictures"
+
+
+Pair = tuple[Prompt, int]
+
+
+@dataclass(frozen=True)
+class PictureMaker:
+    """Makes the pictures of one comparison, a batch at a time, by way of a store.
+
+    A batch is keyed as a whole, so that the store changes no bit. What is in the store is not made
+    again: neither by another process of this start nor by the next one after an interruption.
+    """
+
+    sampling: Sampling
+    replicates: int
+    batch_size: int
+    seed: int
+    store: Store
+    accelerator: Accelerator
+
+    def pictures(
+        self, model: LoadedModel, prompts: list[Prompt], folder: Path, name: str
+    ) -> np.ndarray | None:
+        """uint8 [P, R, H, W, 3], also written as `<folder>/<prompt_id>_<replicate>.png`.
+
+        None in every process but the main one.
+        """
+        batches = self._batches(prompts)
+        self._fill(model, batches, name)
+        self.accelerator.wait_for_everyone()
+        if not self.accelerator.is_main_process:
+            return None
+        made = []
+        for batch in batches:
+            pixels = self._batch(model, batch)
+            made.append(pixels)
+            for (prompt, replicate), picture in zip(batch, pixels, strict=True):
+                save_png(picture, folder / f"{prompt.prompt_id}_{replicate}.png")
+        side = self.sampling.resolution
+        return np.concatenate(made).reshape(len(prompts), self.replicates, side, side, 3)
+
+    def keys(self, model: LoadedModel, prompts: list[Prompt]) -> list[str]:
+        """Where the batches of these prompts lie in the store."""
+        return [self._key(model, batch) for batch in self._batches(prompts)]
+
+    def _batches(self, prompts: list[Prompt]) -> list[list[Pair]]:
+        pairs = [(prompt, r) for prompt in prompts for r in range(self.replicates)]
+        starts = range(0, len(pairs), self.batch_size)
+        return [pairs[start : start + self.batch_size] for start in starts]
+
+    def _fill(self, model: LoadedModel, batches: list[list[Pair]], name: str) -> None:
+        """Make this process's share; what another job makes at the moment is left for last."""
+        accelerator = self.accelerator
+        mine = batches[accelerator.process_index :: accelerator.num_processes]
+        total = sum(len(batch) for batch in mine)
+        progress = Progress(
+            f"pictures of the {name}", total, 0, accelerator.is_main_process, unit="picture"
+        )
+        later = []
+        for batch in mine:
+            if self._made_now(model, batch):
+                progress.advance("", by=len(batch))
+            else:
+                later.append(batch)
+        for batch in later:
+            self._batch(model, batch)
+            progress.advance("", by=len(batch))
+        progress.close()
+
+    def _made_now(self, model: LoadedModel, batch: list[Pair]) -> bool:
+        """Make a batch unless it is there; False when another job is at it."""
+        key = self._key(model, batch)
+        if self.store.holds(PICTURES, key):
+            return True
+        with self.store.lock(PICTURES, key, wait=False) as free:
+            if free and not self.store.holds(PICTURES, key):
+                self.store.put(PICTURES, key, self._make(model, batch))
+        return free
+
+    def _batch(self, model: LoadedModel, batch: list[Pair]) -> np.ndarray:
+        make = partial(self._make, model, batch)
+        return self.store.get_or_make(PICTURES, self._key(model, batch), make)[0]["pixels"]
+
+    def _make(self, model: LoadedModel, batch: list[Pair]) -> dict[str, np.ndarray]:
+        captions = [prompt.caption for prompt, _ in batch]
+        keys = [(prompt.prompt_id, replicate) for prompt, replicate in batch]
+        shape = model.latent_shape(self.sampling.resolution)
+        noise = noise_of(keys, shape, self.seed)
+        with interruptible():
+            return {"pixels": model.generate(captions, noise, self.sampling)}
+
+    def _key(self, model: LoadedModel, batch: list[Pair]) -> str:
+        pairs = [(prompt.prompt_id, prompt.caption, replicate) for prompt, replicate in batch]
+        return pictures_key(model, self.sampling, [pairs, self.seed])
+
+
+def pictures_key(model: LoadedModel, sampling: Sampling, what: list[Any]) -> str:
+    """The store's key of pictures: everything that their pixels depend on.
+
+    `what` names the prompts and the noise.
+    """
+    versions = [torch.__version__, diffusers.__version__, transformers.__version__]
+    facts = [
+        model.fingerprints(),
+        what,
+        asdict(sampling),
+        versions,
+        torch.device(model.device).type,
+        torch.get_num_threads(),
+    ]
+    return digest(json.dumps(facts, sort_keys=True))
+
+
+def reference_pictures(data: OpenDataset, resolution: int) -> np.ndarray:
+    """Every picture of a split as the models would see it, uint8 [M, R, R, 3]."""
+    squares = [np.asarray(crop_square(data[i].image, resolution)) for i in range(len(data))]
+    return np.stack(squares)

@@ -1,0 +1,72 @@
+"""Prompts, noise and settings of comparisons: the same for every model."""
+
+import hashlib
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from sdexp.dataset.base import OpenDataset
+from sdexp.ground.config import EvaluationConfig
+from sdexp.ground.errors import DataError
+from sdexp.ground.streams import stream
+from sdexp.model.base import Sampling
+from sdexp.recipes import Recipes
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """One held-out picture with its first caption; `index` is its place in the split."""
+
+    prompt_id: str
+    sample_id: str
+    caption: str
+    index: int
+
+
+def prompt_id(sample_id: str, caption: str) -> str:
+    """First 12 hex digits of sha256 over id, newline, caption."""
+    return hashlib.sha256(f"{sample_id}\n{caption}".encode()).hexdigest()[:12]
+
+
+def evaluation_data(recipes: Recipes) -> OpenDataset:
+    """The split that is evaluated; raises `DataError` when it is too small for any comparison."""
+    split = recipes.evaluation.split
+    data = recipes.dataset.open(split)
+    if len(data) < 2:
+        raise DataError(
+            f"dataset: the {split} split holds {len(data)} picture(s), an evaluation needs 2 or "
+            f"more; add pictures, raise dataset.{split}_fraction, or set evaluation=none"
+        )
+    return data
+
+
+def choose_prompts(data: OpenDataset, count: int) -> list[Prompt]:
+    """`count` prompts of a split, or all of a smaller one, in the order of their hash."""
+    prompts = [
+        Prompt(
+            prompt_id(data.sample_id(i), data.captions(i)[0]),
+            data.sample_id(i),
+            data.captions(i)[0],
+            i,
+        )
+        for i in range(len(data))
+    ]
+    return sorted(prompts, key=lambda prompt: prompt.prompt_id)[:count]
+
+
+def sampling_of(config: EvaluationConfig, resolution: int) -> Sampling:
+    """How an evaluation makes pictures with that side."""
+    return Sampling(
+        sampler=str(config.sampler),
+        num_inference_steps=config.num_inference_steps,
+        guidance_scale=config.guidance_scale,
+        negative_prompt=config.negative_prompt,
+        resolution=resolution,
+    )
+
+
+def noise_of(keys: list[tuple[str, int]], shape: tuple[int, int, int], seed: int) -> Tensor:
+    """Start noise [B, C, h, w] of (prompt id, replicate) pairs."""
+    draws = [torch.randn(shape, generator=stream(seed, "evaluation", *key)) for key in keys]
+    return torch.stack(draws)

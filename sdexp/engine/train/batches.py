@@ -1,0 +1,150 @@
+"""Which samples an optimizer step sees, and what is done to each of them.
+
+All of it is a function of (seed, epoch, sample id), so that batch size, number of processes,
+workers and interruptions change nothing.
+"""
+
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from sdexp.dataset.base import OpenDataset
+from sdexp.engine.images import crop_square, to_tensor
+from sdexp.engine.train.items import Item
+from sdexp.engine.train.latents import MomentCache, decode_unless_cached
+from sdexp.ground.config import TrainingConfig
+from sdexp.ground.streams import stream
+
+
+@dataclass(frozen=True)
+class Order:
+    """The order of samples: a fresh permutation each epoch, cut into optimizer steps.
+
+    A step holds `accumulation` micro-batches of `batch_size` samples on each of `processes`;
+    the last step of an epoch holds what is left.
+    """
+
+    samples: int
+    batch_size: int
+    accumulation: int
+    processes: int
+    seed: int
+
+    @property
+    def samples_per_step(self) -> int:
+        return self.batch_size * self.accumulation * self.processes
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return -(-self.samples // self.samples_per_step)
+
+    def epoch(self, step: int) -> int:
+        """The epoch of step `step`, counted from 0."""
+        return step // self.steps_per_epoch
+
+    def step_samples(self, step: int) -> list[int]:
+        """Indices of all samples of a step, over all processes."""
+        shuffled = _permutation(self.seed, self.epoch(step), self.samples)
+        start = step % self.steps_per_epoch * self.samples_per_step
+        return shuffled[start : start + self.samples_per_step]
+
+    def micro_batches(self, step: int, rank: int) -> list[list[int]]:
+        """Indices of each micro-batch of one process; a short step may leave some empty."""
+        samples = self.step_samples(step)
+        wide = self.batch_size * self.processes
+        groups = [samples[start : start + wide] for start in range(0, len(samples), wide)]
+        return [group[rank * self.batch_size : (rank + 1) * self.batch_size] for group in groups]
+
+
+@lru_cache(maxsize=2)
+def _permutation(seed: int, epoch: int, samples: int) -> list[int]:
+    return torch.randperm(samples, generator=stream(seed, "order", epoch)).tolist()
+
+
+class TrainPictures(Dataset[Item]):
+    """Prepares samples by (epoch, index): resized, cropped, flipped, with one caption."""
+
+    def __init__(
+        self,
+        data: OpenDataset,
+        config: TrainingConfig,
+        resolution: int,
+        caption_dropout: float,
+        cache: MomentCache | None,
+    ) -> None:
+        self.data = data
+        self.config = config
+        self.resolution = resolution
+        self.caption_dropout = caption_dropout
+        self.cache = cache
+
+    def __getitem__(self, key: tuple[int, int]) -> Item:
+        epoch, index = key
+        sample_id = self.data.sample_id(index)
+        caption = self.choose_caption(self.data.captions(index), epoch, sample_id)
+        place, flipped = self.placement(epoch, sample_id)
+
+        def decode() -> Tensor:
+            square = crop_square(self.data[index].image, self.resolution, place)
+            return to_tensor(
+                square.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if flipped else square
+            )
+
+        name = (index, flipped) if self.config.center_crop else None
+        pixels, encoded = decode_unless_cached(self.cache, name, decode)
+        return Item(epoch, sample_id, caption, pixels, encoded)
+
+    def choose_caption(self, captions: tuple[str, ...], epoch: int, sample_id: str) -> str:
+        """One of the captions, or the empty one with the dropout's probability."""
+        seed = self.config.seed
+        dropped = torch.rand((), generator=stream(seed, "caption dropout", epoch, sample_id))
+        if dropped < self.caption_dropout:
+            return ""
+        chosen = torch.randint(
+            len(captions), (), generator=stream(seed, "caption", epoch, sample_id)
+        )
+        return captions[int(chosen)]
+
+    def placement(self, epoch: int, sample_id: str) -> tuple[tuple[float, float], bool]:
+        """Where the square lies along the longer side, and whether it is mirrored."""
+        seed = self.config.seed
+        place = (0.5, 0.5)
+        flipped = False
+        if not self.config.center_crop:
+            across, down = torch.rand(2, generator=stream(seed, "crop", epoch, sample_id)).tolist()
+            place = (across, down)
+        if self.config.random_flip:
+            draw = torch.rand((), generator=stream(seed, "flip", epoch, sample_id))
+            flipped = bool(draw < 0.5)
+        return place, flipped
+
+
+def micro_batches(
+    pictures: TrainPictures, order: Order, steps: range, rank: int, workers: int
+) -> Iterator[list[Item]]:
+    """The micro-batches of one process for a range of steps, one after the other."""
+    keys = (
+        [(order.epoch(step), index) for index in batch]
+        for step in steps
+        for batch in order.micro_batches(step, rank)
+    )
+    # With a generator of its own, starting the loader leaves the global one, and so dropout, alone.
+    loader = DataLoader(
+        pictures,
+        batch_sampler=keys,
+        num_workers=workers,
+        collate_fn=list,
+        generator=torch.Generator(),
+        worker_init_fn=_leave_signals_to_the_parent,
+    )
+    yield from loader
+
+
+def _leave_signals_to_the_parent(_: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

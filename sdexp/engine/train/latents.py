@@ -1,0 +1,114 @@
+"""VAE moments of pictures, from the store or computed."""
+
+from collections.abc import Callable, Hashable
+from functools import partial
+
+import diffusers
+import numpy as np
+import torch
+from torch import Tensor
+
+from sdexp.engine.images import to_signed
+from sdexp.engine.train.items import Encoded, Item
+from sdexp.ground.store import Store, digest
+from sdexp.model.base import LoadedModel, Moments
+
+MOMENTS = "moments"
+
+
+class MomentCache:
+    """The moments that the store holds for one VAE; picklable, so that loader workers read too.
+
+    Remembers the keys of pictures that it has seen: while a run lasts they do not change, and a
+    picture whose moments are known need not be decoded again.
+    """
+
+    def __init__(self, model: LoadedModel, store: Store) -> None:
+        self.store = store
+        self._facts = [
+            "signed pixels, float32",
+            model.fingerprints()["vae"],
+            torch.device(model.device).type,
+            str(torch.get_num_threads()),
+            torch.__version__,
+            diffusers.__version__,
+        ]
+        self._keys: dict[Hashable, str] = {}
+
+    def key(self, picture: Tensor) -> str:
+        """Where the moments of uint8 [3, R, R] lie in the store."""
+        shape = "x".join(map(str, picture.shape))
+        return digest(*self._facts, shape, picture.numpy().tobytes())
+
+    def recall(self, name: Hashable) -> Encoded | None:
+        """What is known of a picture seen before under that name; None when it must be decoded."""
+        if name is None or name not in self._keys:
+            return None
+        found = self._find(self._keys[name])
+        return found if found.moments is not None else None
+
+    def look_up(self, name: Hashable, picture: Tensor) -> Encoded:
+        """What is known of a decoded picture, uint8 [3, R, R].
+
+        `name` is None for one that will not come again, such as a random crop.
+        """
+        key = self.key(picture)
+        if name is not None:
+            self._keys[name] = key
+        return self._find(key)
+
+    def _find(self, key: str) -> Encoded:
+        arrays = self.store.get(MOMENTS, key)
+        return Encoded(key, None if arrays is None else _moments(arrays))
+
+
+def decode_unless_cached(
+    cache: MomentCache | None, name: Hashable, decode: Callable[[], Tensor]
+) -> tuple[Tensor | None, Encoded | None]:
+    """Pixels and what the cache knows of a picture; decodes it only when it has to."""
+    if cache is None:
+        return decode(), None
+    known = cache.recall(name)
+    if known is not None:
+        return None, known
+    pixels = decode()
+    return pixels, cache.look_up(name, pixels)
+
+
+class MomentSource:
+    """Encodes pictures one at a time, so that a half-filled store changes no bit.
+
+    `cache` is None when latents are not to be cached.
+    """
+
+    def __init__(self, model: LoadedModel, cache: MomentCache | None) -> None:
+        self.model = model
+        self.cache = cache
+        self.encoded = 0
+
+    def __call__(self, items: list[Item]) -> Moments:
+        """Moments [B, C, h, w] of samples."""
+        parts = [self._one(item) for item in items]
+        mean = torch.cat([p.mean for p in parts])
+        logvar = torch.cat([p.logvar for p in parts])
+        return Moments(mean.to(self.model.device), logvar.to(self.model.device))
+
+    def _one(self, item: Item) -> Moments:
+        if item.encoded is not None and item.encoded.moments is not None:
+            return item.encoded.moments
+        assert item.pixels is not None
+        pixels = item.pixels
+        if self.cache is None or item.encoded is None:
+            return _moments(self._encode(pixels))
+        make = partial(self._encode, pixels)
+        return _moments(self.cache.store.get_or_make(MOMENTS, item.encoded.key, make)[0])
+
+    def _encode(self, picture: Tensor) -> dict[str, np.ndarray]:
+        self.encoded += 1
+        moments = self.model.encode_images(to_signed(picture)[None])
+        parts = {"mean": moments.mean, "logvar": moments.logvar}
+        return {name: part.float().cpu().numpy() for name, part in parts.items()}
+
+
+def _moments(arrays: dict[str, np.ndarray]) -> Moments:
+    return Moments(torch.from_numpy(arrays["mean"]), torch.from_numpy(arrays["logvar"]))

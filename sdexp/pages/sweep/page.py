@@ -1,0 +1,104 @@
+"""The report of a sweep: `report.html`, self-contained, `report.md` and `runs.csv` beside it."""
+
+from pathlib import Path
+from typing import Any
+
+from sdexp.ground.run import write_text
+from sdexp.pages.environment import environment
+from sdexp.pages.sweep.facts import JobFacts, Sweep, read_sweep
+from sdexp.pages.sweep.figures import cost_figures, loss_figure
+from sdexp.pages.sweep.origin import (
+    provenance,
+    steps_per_second,
+    unfinished,
+    warnings,
+    whole_command,
+)
+from sdexp.pages.sweep.pictures import side_by_side
+from sdexp.pages.sweep.ranking import (
+    Group,
+    best_line,
+    counts_line,
+    doubts,
+    grouped,
+    numbers_line,
+    ranked,
+    seed_rows,
+)
+from sdexp.pages.sweep.table import runs_csv
+
+
+def write_sweep_report(folder: Path) -> None:
+    """Write all three files from what stands in the run folders; nothing else is read.
+
+    Raises `ConfigError` for a folder without any run.
+    """
+    sweep = read_sweep(folder)
+    values = _values(sweep)
+    write_text(folder / "runs.csv", runs_csv(sweep))
+    for name, html in (("report.md", False), ("report.html", True)):
+        template = environment(html).get_template(name.replace("report", "sweep"))
+        write_text(folder / name, template.render(values))
+
+
+def _values(sweep: Sweep) -> dict[str, Any]:
+    groups = grouped(sweep)
+    order = ranked(groups, sweep.primary) if sweep.primary else []
+    loss, loss_words = loss_figure(sweep, groups)
+    return {
+        "title": f"Sweep {sweep.folder.resolve().name}",
+        "sentence": best_line(sweep, groups),
+        "counts": counts_line(sweep),
+        "numbers": numbers_line(sweep, groups),
+        "doubts": doubts(sweep, groups),
+        "badge": _badge(order, sweep.primary),
+        "warnings": warnings(sweep, groups),
+        "columns": [(column, sweep.short(column)) for column in sweep.columns],
+        "metrics": _metric_heads(sweep),
+        "primary": sweep.primary,
+        "rows": [_row(sweep, job, order) for job in sweep.jobs],
+        "seeds": seed_rows(sweep, groups),
+        "figures": cost_figures(sweep, groups),
+        "loss": loss,
+        "loss_words": loss_words,
+        "grid": side_by_side(sweep),
+        "unfinished": unfinished(sweep),
+        "whole_command": whole_command(sweep),
+        "again": f"python -m sdexp.report runs={sweep.folder}",
+        "provenance": provenance(sweep),
+    }
+
+
+def _badge(order: list[Group], metric: str | None) -> str:
+    """The verdict on the best configuration where all its runs agree."""
+    verdicts = set(order[0].verdicts(metric)) if order and metric else set()
+    return verdicts.pop() if len(verdicts) == 1 else ""
+
+
+def _metric_heads(sweep: Sweep) -> list[dict[str, Any]]:
+    """Each metric with its direction and backbones."""
+    heads = []
+    for name in sweep.metric_names:
+        facts = [job.metrics[name] for job in sweep.jobs if name in job.metrics]
+        backbones = sorted({one["backbone"] for one in facts})
+        up = facts[0]["higher_is_better"]
+        heads.append({"name": name, "up": up, "backbone": ", ".join(backbones)})
+    return heads
+
+
+def _row(sweep: Sweep, job: JobFacts, order: list[Group]) -> dict[str, Any]:
+    given = [sweep.value(c, job.given[c]) if c in job.given else None for c in sweep.columns]
+    return {
+        "number": job.number,
+        "folder": job.run.path.relative_to(sweep.folder).as_posix(),
+        "has_page": job.run.report_html.is_file(),
+        "status": job.status,
+        "given": given,
+        "control": job.scores is not None and not job.counts,
+        "metrics": [job.metrics[n] if n in job.metrics else None for n in sweep.metric_names],
+        "drift": job.drift,
+        "training": job.training,
+        "speed": steps_per_second(job),
+        # One configuration alone is best of nothing.
+        "best": len(order) > 1 and job in order[0].counted,
+    }

@@ -1,0 +1,68 @@
+"""`runs.csv`: a sweep as one row for each job."""
+
+import csv
+import io
+
+from sdexp.pages.sweep.facts import JobFacts, Sweep
+
+SCORES = ("original", "finetuned", "difference", "ci95_low", "ci95_high", "p", "verdict")
+TRAINING = ("steps", "images_per_second", "peak_memory_gb", "trainable_parameters")
+# What a spreadsheet takes as the beginning of a formula.
+ACTING = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+def runs_csv(sweep: Sweep) -> str:
+    """The whole file."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    columns, rows = runs_table(sweep)
+    writer.writerow([inert(name) for name in columns])
+    for row in rows:
+        writer.writerow([inert(value) for value in row])
+    return buffer.getvalue()
+
+
+def runs_table(sweep: Sweep) -> tuple[list[str], list[list[object]]]:
+    """Columns and rows."""
+    metrics = [f"{name}/{key}" for name in sweep.metric_names for key in SCORES]
+    before = ["number", "status", "exit_code", "reason", *sweep.columns]
+    after = ["drift", "training_seconds", *TRAINING, "run_folder"]
+    return [*before, *metrics, *after], [_row(sweep, job) for job in sweep.jobs]
+
+
+def inert(value: object) -> object:
+    """A text that a spreadsheet shows and does not carry out; numbers stay numbers."""
+    if not isinstance(value, str) or not value.startswith(ACTING):
+        return value
+    try:
+        float(value)
+    except ValueError:
+        return f"'{value}"
+    return value
+
+
+def _row(sweep: Sweep, job: JobFacts) -> list[object]:
+    training = job.training
+    given = [job.given[c] if c in job.given else None for c in sweep.columns]
+    scores = [value for name in sweep.metric_names for value in _scores(job, name)]
+    cost = [training[key] if training else None for key in ("seconds", *TRAINING)]
+    return [
+        job.number,
+        job.status,
+        job.exit_code,
+        job.reason,
+        *given,
+        *scores,
+        job.drift,
+        *cost,
+        str(job.run.path),
+    ]
+
+
+def _scores(job: JobFacts, name: str) -> list[object]:
+    if name not in job.metrics:
+        return [None] * len(SCORES)
+    facts = job.metrics[name]
+    low, high = facts["ci95"] or (None, None)
+    flat = facts | {"ci95_low": low, "ci95_high": high}
+    return [flat[key] for key in SCORES]

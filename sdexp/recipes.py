@@ -1,0 +1,135 @@
+"""All recipes of one run."""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from sdexp.dataset.base import AbstractDataset
+from sdexp.finetune.base import AbstractFinetune
+from sdexp.ground.assets import check_weights
+from sdexp.ground.build import (
+    Config,
+    Faults,
+    OptimizerRecipe,
+    build,
+    chosen,
+    optimizer_recipe,
+    typed,
+)
+from sdexp.ground.config import EvaluationConfig, HardwareConfig, SchedulerConfig, TrainingConfig
+from sdexp.ground.errors import ConfigError, DataError
+from sdexp.metric.base import AbstractMetric
+from sdexp.model.base import AbstractModel
+from sdexp.objective.base import AbstractObjective
+from sdexp.tracker.base import AbstractTracker
+
+
+@dataclass(frozen=True)
+class Recipes:
+    """What the engine needs of a configuration; below the doors nothing else is passed on."""
+
+    model: AbstractModel
+    finetune: AbstractFinetune
+    dataset: AbstractDataset
+    objective: AbstractObjective
+    trackers: dict[str, AbstractTracker]
+    metrics: dict[str, AbstractMetric]
+    optimizer: OptimizerRecipe
+    scheduler: SchedulerConfig
+    hardware: HardwareConfig
+    training: TrainingConfig
+    evaluation: EvaluationConfig
+
+    def check(self) -> None:
+        """What two sections must agree on; raises `ConfigError` with every fault."""
+        names = set(self.metrics)
+        lines = []
+        if self.evaluation.primary not in names:
+            lines.append(
+                f"evaluation.primary={self.evaluation.primary}: not among the metrics; "
+                f"allowed: {', '.join(sorted(names))}"
+            )
+        lines += [
+            f"evaluation.smallest_effect.{name}: missing; set the smallest difference that matters"
+            for name in sorted(names - set(self.evaluation.smallest_effect))
+        ]
+        if lines:
+            raise ConfigError("\n".join(lines))
+
+    def check_files(self) -> None:
+        """Raise `DataError` with a line for each file that is missing on this machine."""
+        checks = [self.model.check, self.dataset.check]
+        if self.evaluation.enabled:
+            checks += [
+                partial(check_weights, key, backbone, "config.json")
+                for backbone, key in self._backbones().items()
+            ]
+        lines = []
+        for check in checks:
+            try:
+                check()
+            except DataError as error:
+                lines.append(str(error))
+        if lines:
+            raise DataError("\n".join(lines))
+
+    def _backbones(self) -> dict[str, str]:
+        """Each backbone of the metrics with the key that sets it."""
+        keys: dict[str, str] = {}
+        for name, metric in self.metrics.items():
+            keys.setdefault(metric.backbone, f"metric.{name}.backbone")
+        if self.evaluation.scorer in keys:
+            keys[self.evaluation.scorer] = "evaluation.scorer"
+        return keys
+
+
+PARTS: dict[str, type[Any]] = {
+    "model": AbstractModel,
+    "finetune": AbstractFinetune,
+    "dataset": AbstractDataset,
+    "objective": AbstractObjective,
+}
+SECTIONS: dict[str, type[Any]] = {
+    "scheduler": SchedulerConfig,
+    "hardware": HardwareConfig,
+    "training": TrainingConfig,
+    "evaluation": EvaluationConfig,
+}
+
+
+def _build_part(config: Config, group: str, base: type[Any]) -> Any:
+    return build(group, chosen(config, group), base)
+
+
+def _build_each(config: Config, faults: Faults, group: str, base: type[Any]) -> dict[str, Any]:
+    """The parts of a group that takes a list, by name."""
+    return {
+        str(name): faults.catch(partial(build, f"{group}.{name}", node, base))
+        for name, node in chosen(config, group).items()
+    }
+
+
+def _build_metrics(config: Config, faults: Faults) -> dict[str, Any]:
+    metrics = _build_each(config, faults, "metric", AbstractMetric)
+    if not metrics:
+        raise ConfigError("metric: none is chosen; name at least one, such as metric=[kid]")
+    return metrics
+
+
+def build_recipes(config: Config) -> Recipes:
+    """Build every recipe; raises one `ConfigError` with a line for each fault."""
+    faults = Faults()
+    made: dict[str, Any] = {}
+    for group, base in PARTS.items():
+        made[group] = faults.catch(partial(_build_part, config, group, base))
+    made["metrics"] = faults.catch(partial(_build_metrics, config, faults))
+    made["trackers"] = faults.catch(
+        partial(_build_each, config, faults, "tracker", AbstractTracker)
+    )
+    made["optimizer"] = faults.catch(lambda: optimizer_recipe(chosen(config, "optimizer")))
+    for section, schema in SECTIONS.items():
+        made[section] = faults.catch(partial(typed, section, schema, config[section]))
+    faults.check()
+    recipes = Recipes(**made)
+    recipes.check()
+    return recipes

@@ -1,0 +1,40 @@
+from typing import Any
+
+import pytest
+
+from sdexp.engine.evaluate.generation import generate
+from sdexp.engine.train.trainer import Trainer
+from sdexp.ground.store import Store
+from sdexp.model.stable_diffusion import LoadedStableDiffusion
+
+
+def test_pictures_that_were_made_are_not_made_again(
+    new_run: Any, recipes: Any, store: Store, tiny: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after an interruption: one more seed makes one more picture of each model."""
+    options = (tiny, "optimizer.lr=0.01", "training.validation_images_steps=null")
+    run = new_run("run", *options)
+    Trainer(run, recipes(*options), store, {}).train()
+    made: list[str] = []
+    work = LoadedStableDiffusion.generate
+
+    def counted(self: Any, prompts: list[str], *rest: Any) -> Any:
+        made.extend(prompts)
+        return work(self, prompts, *rest)
+
+    monkeypatch.setattr(LoadedStableDiffusion, "generate", counted)
+    sampling = {
+        "sampler": "ddim", "num_inference_steps": 2, "guidance_scale": 2.0, "negative_prompt": "",
+    }  # fmt: skip
+    pictures = []
+    for count in (1, 2, 2):
+        folder = run.path / f"generated-{len(pictures)}"
+        request = {
+            "folder": str(folder), "prompt": "a big red heart", "seeds": list(range(count)),
+            "sampling": sampling,
+        }  # fmt: skip
+        generate(run, recipes(*options), store, request)
+        pictures.append({file.name: file.read_bytes() for file in folder.iterdir()})
+    assert len(made) == 4 and pictures[1] == pictures[2]
+    assert pictures[0]["original_0.png"] == pictures[1]["original_0.png"]
+    assert pictures[1]["original_0.png"] != pictures[1]["finetuned_0.png"]
