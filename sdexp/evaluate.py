@@ -1,15 +1,20 @@
 """Door: evaluate a run again. `python -m sdexp.evaluate run=... evaluation.replicates=4`."""
 
+import shlex
 import sys
 
 from omegaconf import DictConfig, OmegaConf
 
-from sdexp.ground.build import Config, read_config, write_config
+from sdexp.ground.build import Config, read_config
 from sdexp.ground.errors import ConfigError
 from sdexp.ground.run import RunFolder
-from sdexp.launch.compose import Composed, compose, existing_run, only_shows, run_door
+from sdexp.launch.beside import evaluate_beside
+from sdexp.launch.compose import Composed, compose, existing_run, finished_run, only_shows, run_door
+from sdexp.launch.freeze import changes, freeze
 from sdexp.launch.job import carry_out
 from sdexp.recipes import build_recipes
+
+MAY_CHANGE = ("evaluation", "metric")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -18,24 +23,24 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _evaluate(argv: list[str]) -> int:
+    """The run's own evaluation where that is still to do, else one beside it."""
     if only_shows("evaluate", argv):
         return 0
     run = existing_run(_run_argument(argv))
     config = _evaluation_config(run, compose("evaluate", argv), argv)
     recipes = build_recipes(config)
     recipes.check_files()
-    if not (run.weights.is_dir() and run.is_trained()):
-        raise ConfigError(f"run={run.path}: has no finished weights; finish its training first")
+    finished_run(run)
+    command = shlex.join(["python", "-m", "sdexp.evaluate", *argv])
     with run.lock() as lock:
-        run.set_results_aside()
-        write_config(run.evaluation_config, config)
-        run.update_record(
-            evaluate_command=" ".join(["python -m sdexp.evaluate", *argv]),
-            chosen_later=_chosen_later(read_config(run.config), config),
-        )
-        code = carry_out(run, recipes, lock, ["evaluate"])
-    if run.report_html.exists():
-        print(f"report: {run.report_html}", flush=True)
+        if changes(run, config) or run.scores.exists():
+            code, folder = evaluate_beside(run, config, recipes, command, lock)
+        else:
+            freeze(run, Composed(config, run.read_record().choices), command, "running")
+            code = carry_out(run, recipes, lock, ["evaluate"])
+            folder = run
+    if folder.report_html.exists():
+        print(f"report: {folder.report_html}", flush=True)
     return code
 
 
@@ -49,24 +54,20 @@ def _run_argument(argv: list[str]) -> str:
 def _evaluation_config(run: RunFolder, composed: Composed, argv: list[str]) -> Config:
     """The run's own configuration with the evaluation keys that were given now."""
     config = read_config(run.config)
+    config.evaluation.enabled = True
     for argument in argv:
         key = argument.split("=")[0].lstrip("+~")
         section = key.split(".")[0]
-        if section not in ("run", "evaluation", "metric"):
+        if section not in ("run", *MAY_CHANGE):
             raise ConfigError(f"{key}: fixed by the run; allowed: evaluation.*, metric")
-        if key in ("evaluation", "metric"):
+        if key in MAY_CHANGE:
             config[key] = OmegaConf.to_container(composed.config[key], enum_to_str=True)
         elif section != "run":
             OmegaConf.update(config, key, OmegaConf.select(composed.config, key))
-    config.evaluation.enabled = True
+    if not config.evaluation.enabled:
+        raise ConfigError("evaluation=none: there is nothing to evaluate; leave it out")
     _rescore(config, argv)
     return config
-
-
-def _chosen_later(declared: Config, config: Config) -> list[str]:
-    """What the verdict rests on and the run did not declare."""
-    keys = ("primary", "smallest_effect")
-    return [f"evaluation.{k}" for k in keys if declared.evaluation[k] != config.evaluation[k]]
 
 
 def _rescore(config: DictConfig, argv: list[str]) -> None:

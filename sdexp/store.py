@@ -9,6 +9,7 @@ from sdexp.ground import store_keeping as keeping
 from sdexp.ground.config import at_least
 from sdexp.ground.errors import ConfigError
 from sdexp.ground.store import Store, default_root
+from sdexp.ground.units import amount
 from sdexp.launch.compose import compose, only_shows, run_door
 from sdexp.launch.roots import StoreAction
 
@@ -54,10 +55,10 @@ def _check(config: DictConfig) -> None:
 def _list(store: Store) -> None:
     held = keeping.holdings(store)
     total = sum(one.size for one in held)
-    print(f"store: {store.root} ({_gb(total)} in {_counted(sum(one.entries for one in held))})")
+    print(f"store: {store.root} ({amount(total)} in {_counted(sum(one.entries for one in held))})")
     for one in held:
         print(
-            f"  {one.kind}: {_counted(one.entries)}, {_gb(one.size)}, "
+            f"  {one.kind}: {_counted(one.entries)}, {amount(one.size)}, "
             f"last used from {_time(one.oldest)} to {_time(one.newest)}"
         )
 
@@ -86,7 +87,7 @@ def _prune(
     for kind in sorted({entry.kind for entry in chosen}):
         of_kind = [entry for entry in chosen if entry.kind == kind]
         print(
-            f"{verb}: {_counted(len(of_kind))} of {kind}, {_gb(sum(e.size for e in of_kind))}, "
+            f"{verb}: {_counted(len(of_kind))} of {kind}, {amount(sum(e.size for e in of_kind))}, "
             f"last used from {_time(of_kind[0].used)} to {_time(of_kind[-1].used)}"
         )
     if not chosen:
@@ -95,10 +96,6 @@ def _prune(
 
 def _counted(entries: int) -> str:
     return f"{entries} entr{'y' if entries == 1 else 'ies'}"
-
-
-def _gb(size: int) -> str:
-    return f"{size / GB:.2f} GB" if size >= GB / 10 else f"{size / 1e6:.2f} MB"
 
 
 def _time(seconds: float) -> str:

@@ -3,6 +3,7 @@
 With `-m`, or a file of the group `sweep`, a sweep over every combination of the values given.
 """
 
+import shlex
 import shutil
 import sys
 
@@ -11,7 +12,7 @@ from sdexp.launch.compose import Composed, compose, only_shows, run_door
 from sdexp.launch.dry_run import dry_run, wants_dry_run
 from sdexp.launch.freeze import freeze, run_folder
 from sdexp.launch.job import carry_out, next_stages
-from sdexp.launch.sweep.driver import sweep
+from sdexp.launch.sweep.sweep import sweep
 from sdexp.recipes import build_recipes
 
 MULTIRUN = ("-m", "--multirun")
@@ -38,12 +39,11 @@ def _one_run(composed: Composed, overrides: list[str]) -> int:
     recipes = build_recipes(composed.config)
     recipes.check_files()
     if wants_dry_run(composed.config):
-        return dry_run(composed.config)
+        return dry_run(composed.config)[0]
     run, is_new = run_folder(composed)
     with run.lock() as lock:
         print(f"run folder: {run.path}", flush=True)
-        freeze(run, composed, " ".join(["python -m sdexp.train", *overrides]), "running")
-        run.set_results_aside()
+        freeze(run, composed, shlex.join(["python", "-m", "sdexp.train", *overrides]), "running")
         code = carry_out(run, recipes, lock, next_stages(run, recipes))
         if code in (2, 65) and is_new and not run.log.exists():
             shutil.rmtree(run.path)

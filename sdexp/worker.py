@@ -1,18 +1,17 @@
 """What a job starts: `python -m sdexp.worker RUN STAGE...`; never imports Hydra.
 
-Stages are train, evaluate, generate and plan. Loads the engine inside the stages, so that it
-follows its door from the first moment on.
+Stages are `train`, `evaluate`, `evaluate:NAME` (of the folder `evaluations/NAME`), `generate:NAME`
+and `plan`. Loads the engine inside the stages, so that it follows its door from the first moment.
 """
 
 import faulthandler
-import json
 import os
-import resource
 import sys
 import threading
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
@@ -21,7 +20,17 @@ from typing import Any, TextIO
 from sdexp.ground.build import plain, read_config
 from sdexp.ground.errors import DataError, DiskError, MemoryFault, SdexpError
 from sdexp.ground.interrupt import Interrupted, check_interrupt, interruptible, listening
-from sdexp.ground.run import FOLLOW_DOOR, STACKS_SIGNAL, RunFolder, end_with_parent
+from sdexp.ground.lifeline import FOLLOW_PARENT, STACKS_SIGNAL, end_with_parent
+from sdexp.ground.pending import adopt, config_at_work
+from sdexp.ground.record_files import read_record, write_record
+from sdexp.ground.records import (
+    EvaluatedRecord,
+    EvaluationRecord,
+    GenerateRequest,
+    Outcome,
+    PlanRecord,
+)
+from sdexp.ground.run import RunFolder
 from sdexp.ground.store import Store, default_root
 from sdexp.recipes import build_recipes
 
@@ -35,40 +44,34 @@ PACKAGES = ("torch", "diffusers", "transformers", "accelerate", "peft", "numpy",
 
 
 def main() -> int:
-    """Run stages one after the other; what became of them stands in run.json.
+    """Run stages one after the other; what became of them stands in the run's `outcome`.
 
     A fault of a kind that a person can mend ends in one line. Everything else is a traceback,
     after which the door notes that the worker died.
     """
-    if FOLLOW_DOOR in os.environ:
+    if FOLLOW_PARENT in os.environ:
         threading.Thread(target=end_with_parent, daemon=True).start()
     run = RunFolder(Path(sys.argv[1]))
-    stages = sys.argv[2:]
     with listening():
-        return _run_stages(run, stages)
+        return _run_stages(run, sys.argv[2:])
 
 
 def _run_stages(run: RunFolder, stages: list[str]) -> int:
-    stage = stages[0]
+    verb = ""
     try:
         for stage in stages:
             check_interrupt()
-            if is_main() and stage in RECORDED:
-                run.update_record(stage=stage)
-            facts = STAGES[stage](run)
-            if is_main():
-                run.update_record(**facts)
+            verb, _, name = stage.partition(":")
+            STAGES[verb](run, name)
         if is_main():
-            run.update_record(outcome={"exit_code": 0, "reason": None})
+            write_record(run.outcome, Outcome(0, None))
     except (SdexpError, Interrupted) as error:
         return _failed(run, str(error), error.exit_code)
     except (MemoryError, RuntimeError) as error:
         if not _is_out_of_memory(error):
             raise
         told = (str(error).splitlines() or ["no more to be had"])[0]
-        return _failed(
-            run, f"out of memory: {told}; lower {REMEDIES[stage]}", MemoryFault.exit_code
-        )
+        return _failed(run, f"out of memory: {told}; lower {REMEDIES[verb]}", MemoryFault.exit_code)
     return 0
 
 
@@ -100,7 +103,7 @@ def _failed(run: RunFolder, reason: str, code: int) -> int:
             print(f"error: {line}", file=sys.stderr)
         # On a full disk the exit code has to say it.
         with suppress(DiskError):
-            run.update_record(outcome={"exit_code": code, "reason": reason})
+            write_record(run.outcome, Outcome(code, reason))
     return code
 
 
@@ -112,10 +115,14 @@ def _is_out_of_memory(error: BaseException) -> bool:
     return known or any(words in str(error) for words in told)
 
 
-def _train(run: RunFolder) -> dict[str, Any]:
+def _train(run: RunFolder, name: str) -> None:
     with interruptible():
         trainer = _trainer(run)
-    return {"training": trainer.train() | {"peak_memory_gb": _peak_memory_gb()}}
+    training = trainer.train()
+    if is_main():
+        from sdexp.engine.saved import describe
+
+        run.change_record(training=training, weights=describe(run.weights))
 
 
 def _trainer(run: RunFolder) -> Any:
@@ -125,82 +132,96 @@ def _trainer(run: RunFolder) -> Any:
     from sdexp.engine.recorder import opened_data
     from sdexp.engine.train.trainer import Trainer
 
-    config = read_config(run.config)
+    config = read_config(config_at_work(run))
     recipes = build_recipes(config)
     if recipes.evaluation.enabled:
         evaluation_data(recipes)
     trainer = Trainer(run, recipes, Store(default_root()), plain(config))
-    made_from = {
-        "base_weights": trainer.base_weights,
-        "data": {"train": opened_data(trainer.data)},
-    }
-    _check_unchanged(run, made_from)
+    data = opened_data(trainer.data)
+    _check_unchanged(run, trainer.model, data.manifest)
+    trainer.accelerator.wait_for_everyone()
     if trainer.is_main:
         check_trainer_disk(trainer)
-        run.update_record(
+        adopt(run)
+        run.change_record(
+            stage="train",
             versions={name: version(name) for name in PACKAGES},
             device=_device_name(trainer.model.device),
-            **made_from,
+            base_weights=trainer.model.fingerprints(),
+            data=run.read_record().data | {"train": data},
         )
     return trainer
 
 
-def _check_unchanged(run: RunFolder, made_from: dict[str, Any]) -> None:
+def _check_unchanged(run: RunFolder, model: Any, manifest: str) -> None:
     """Raise `DataError` when a run that has checkpoints would go on with other data or weights."""
+    from sdexp.engine.originals import check_original
     from sdexp.engine.train.checkpoint import saved_steps
 
     record = run.read_record()
-    if not saved_steps(run.checkpoints) or "data" not in record:
+    if not saved_steps(run.checkpoints) or "train" not in record.data:
         return
-    old = record["data"]["train"]["manifest"]
-    new = made_from["data"]["train"]["manifest"]
-    same = {
-        "pictures or captions": old == new,
-        "original's weights": record["base_weights"] == made_from["base_weights"],
-    }
-    changed = [what for what, equal in same.items() if not equal]
-    if changed:
+    if record.data["train"].manifest != manifest:
         raise DataError(
-            f"run_dir={run.path}: the {' and the '.join(changed)} changed since this run's last "
+            f"run_dir={run.path}: the pictures or captions changed since this run's last "
             "checkpoint; put them back or name a new folder"
         )
+    check_original(run, model)
 
 
-def _evaluate(run: RunFolder) -> dict[str, Any]:
+def _evaluate(run: RunFolder, name: str) -> None:
     with interruptible():
-        from sdexp.engine.evaluate.evaluation import evaluate
+        from sdexp.engine.evaluate.evaluation import Evaluation, evaluate
+        from sdexp.engine.hardware import peak_memory_gb
         from sdexp.engine.recorder import opened_data
+        from sdexp.engine.saved import check_saved
 
-    file = run.evaluation_config if run.evaluation_config.is_file() else run.config
-    config = read_config(file)
+    folder = run.evaluation(name)
+    config = read_config(folder.config)
     recipes = build_recipes(config)
-    facts = evaluate(run, recipes, Store(default_root()), plain(config))
-    if not is_main():
-        return {}
+    if is_main() and not name:
+        run.change_record(stage="evaluate")
+    check_saved(run)
+    work = Evaluation(run, folder, recipes, Store(default_root()))
+    done = evaluate(work, plain(config))
+    if done is None:
+        return
+    seconds, pictures = done
+    took = EvaluatedRecord(seconds, pictures, peak_memory_gb())
+    if name:
+        record = read_record(folder.evaluation_record, EvaluationRecord)
+        write_record(folder.evaluation_record, replace(record, evaluation=took))
+        return
     split = recipes.evaluation.split
-    data = run.read_record()["data"] | {split: opened_data(recipes.dataset.open(split))}
-    return {"data": data, "evaluation": facts | {"peak_memory_gb": _peak_memory_gb()}}
+    data = run.read_record().data | {split: opened_data(recipes.dataset.open(split))}
+    run.change_record(data=data, evaluation=took)
 
 
-def _generate(run: RunFolder) -> dict[str, Any]:
+def _generate(run: RunFolder, name: str) -> None:
     from sdexp.engine.evaluate.generation import generate
+    from sdexp.engine.saved import check_saved
 
-    request = json.loads(run.request.read_text())
-    generate(run, build_recipes(read_config(run.config)), Store(default_root()), request)
-    return {}
+    folder = run.generated / name
+    request = read_record(folder / "request.json", GenerateRequest)
+    check_saved(run)
+    recipes = build_recipes(read_config(run.config))
+    generate(run, folder, recipes, Store(default_root()), request)
 
 
-def _plan(run: RunFolder) -> dict[str, Any]:
+def _plan(run: RunFolder, name: str) -> None:
     from sdexp.engine.plan.plan import plan
 
     config = read_config(run.config)
     recipes = build_recipes(config)
     measure = config.dry_run == "step"
-    return {"plan": plan(run, recipes, Store(default_root()), plain(config), measure)}
+    facts = plan(run, recipes, Store(default_root()), plain(config), measure)
+    parts = ("training_seconds", "evaluation_seconds")
+    seconds = sum(facts["measured"][part] for part in parts) if measure else None
+    disk = facts["disk"]
+    write_record(run.plan, PlanRecord(facts["steps"], disk["run"], disk["store"], seconds))
 
 
-RECORDED = ("train", "evaluate")
-STAGES: dict[str, Callable[[RunFolder], dict[str, Any]]] = {
+STAGES: dict[str, Callable[[RunFolder, str], None]] = {
     "train": _train,
     "evaluate": _evaluate,
     "generate": _generate,
@@ -214,11 +235,6 @@ def _device_name(device: str) -> str:
     if torch.device(device).type == "cuda":
         return f"{device} ({torch.cuda.get_device_name(device)})"
     return f"{device} ({torch.get_num_threads()} threads)"
-
-
-def _peak_memory_gb() -> float:
-    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return kilobytes * 1024 / 1e9
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 import pytest
 
 from sdexp.ground.build import Config, write_config
+from sdexp.ground.records import RunRecord
 from sdexp.ground.run import RunFolder
 from sdexp.ground.store import Store
 from sdexp.launch.compose import compose
@@ -76,9 +77,7 @@ def new_run(tmp_path: Path, config: Callable[..., Config]) -> Callable[..., RunF
         run = RunFolder(tmp_path / name)
         run.path.mkdir()
         write_config(run.config, config(*FAST, *overrides))
-        run.update_record(
-            status="running", exit_code=None, reason=None, chosen_later=[], grown_from=[]
-        )
+        run.write_record(RunRecord(status="running"))
         return run
 
     return make

@@ -156,4 +156,5 @@ def evaluate_rank(path: Path, store: Path, rank: int, ranks: int, port: int) -> 
     become(rank, ranks, port)
     run = RunFolder(path)
     config = read_config(run.config)
-    evaluation.evaluate(run, build_recipes(config), Store(store), plain(config))
+    work = evaluation.Evaluation(run, run, build_recipes(config), Store(store))
+    evaluation.evaluate(work, plain(config))

@@ -10,7 +10,7 @@ from transformers import CLIPModel, CLIPTokenizer
 from sdexp.dataset.pocket import Pocket
 from sdexp.dataset.scenes import LOOKS, captions, draw, make_scene, name_look
 from sdexp.ground.assets import ASSETS, located
-from sdexp.model.base import Sampling
+from sdexp.ground.sampling import Sampling
 from sdexp.model.stable_diffusion import StableDiffusion
 
 HELD_OUT = range(2_000_000, 2_000_500)

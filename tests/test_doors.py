@@ -95,10 +95,11 @@ def test_runs_are_not_mixed(capfd: pytest.CaptureFixture[str], new_run: Any) -> 
     line = fault(capfd, 2, *FAST, "training.seed=2", here)
     assert "another configuration (training.seed: 1 -> 2)" in line
     assert "resume=never" in fault(capfd, 2, *FAST, "training.seed=1", here, "resume=never")
-    run.update_record(status="finished")
+    run.change_record(status="finished")
+    run.weights.mkdir()
     assert "this run is finished" in fault(capfd, 2, *FAST, "training.seed=1", here)
     with run.lock():
-        run.update_record(status="running")
+        run.change_record(status="running")
         assert "works in this folder" in fault(capfd, 2, *FAST, "training.seed=1", here)
 
 
@@ -131,7 +132,7 @@ def test_a_loss_that_is_no_number_ends_with_76(
     assert train.main(argv) == 76
     assert "not finite; stopped before the update" in capfd.readouterr().err
     run = RunFolder(empty_folder / "run")
-    assert run.read_record()["status"] == "failed" and not run.weights.exists()
+    assert run.read_record().status == "failed" and not run.weights.exists()
     assert "not finite" in run.report_md.read_text()
 
 
@@ -145,8 +146,8 @@ def test_a_disk_that_takes_no_more_ends_with_74(
     run = RunFolder(empty_folder / "run")
     faults = [line for line in capfd.readouterr().err.splitlines() if line.startswith("error: ")]
     assert len(faults) == 1 and "cannot be written" in faults[0]
-    assert run.read_record()["exit_code"] == 74 and "cannot be written" in run.report_md.read_text()
-    assert subprocess.run(command).returncode == 0 and run.read_record()["status"] == "finished"
+    assert run.read_record().exit_code == 74 and "cannot be written" in run.report_md.read_text()
+    assert subprocess.run(command).returncode == 0 and run.read_record().status == "finished"
 
 
 @pytest.mark.slow
@@ -194,9 +195,9 @@ def test_odd_pictures_are_named_and_training_needs_no_evaluation(
     assert train.main(argv) == 0
     run = RunFolder(empty_folder / "odd")
     assert not run.scores.exists() and not run.images("original").exists()
-    found = run.read_record()["data"]["train"]
-    assert found["dropped"] and found["repaired"]
-    assert all(item in run.report_html.read_text() for item, _ in found["dropped"])
+    found = run.read_record().data["train"]
+    assert found.dropped and found.repaired
+    assert all(item in run.report_html.read_text() for item, _ in found.dropped)
 
 
 @pytest.mark.slow
@@ -209,4 +210,4 @@ def test_real_photos_from_end_to_end(shared_data: Path, empty_folder: Path) -> N
     assert train.main(argv) == 0
     run = RunFolder(empty_folder / "photos")
     assert json.loads(run.scores.read_text())["n_prompts"] == 2
-    assert run.read_record()["data"]["train"]["pictures"] == 11
+    assert run.read_record().data["train"].pictures == 11

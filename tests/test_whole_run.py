@@ -16,9 +16,11 @@ from PIL import Image
 
 from sdexp import evaluate, generate, report, train
 from sdexp.ground.assets import located
-from sdexp.ground.run import RunFolder
-from sdexp.tracker.jsonl import read
+from sdexp.ground.record_files import read_record
+from sdexp.ground.records import EvaluationRecord
+from sdexp.ground.run import MODELS, EvaluationFolder, RunFolder
 from tests.commands import WHOLE, fault
+from tests.records import logged
 from tests.tracker.offline import history, records, staged_files
 
 
@@ -44,8 +46,8 @@ def test_a_run_leaves_what_the_design_names(finished: RunFolder) -> None:
     expected = "config.yaml run.json log.jsonl checkpoints weights images per_image.parquet"
     assert set(f"{expected} scores.json report.html report.md".split()) <= names
     record = finished.read_record()
-    assert record["status"] == "finished" and record["exit_code"] == 0
-    assert record["evaluation"]["pictures"] == 8
+    assert record.status == "finished" and record.exit_code == 0
+    assert record.evaluation is not None and record.evaluation.pictures == 8
     rows = pq.read_table(finished.per_image).to_pylist()
     assert len(rows) == 2 * 4 and all((finished.path / row["path"]).is_file() for row in rows)
     scores = json.loads(finished.scores.read_text())
@@ -60,7 +62,7 @@ def test_the_tracker_has_the_whole_run(finished: RunFolder) -> None:
     rows = history(finished)
     own = {
         r["step"]: r["value"]
-        for r in read(finished.log)
+        for r in logged(finished.log)
         if r["name"] == "loss" and r["split"] == "train"
     }
     assert {step: rows[step]["train/loss"] for step in own} == own and len(own) == 4
@@ -98,7 +100,7 @@ def test_a_killed_command_goes_on_and_leaves_no_worker(
     assert subprocess.run(command).returncode == 0
     for part in ("weights", "images"):
         assert files(run.path / part) == files(finished.path / part)
-    steps = [(row["split"], row["name"], row["step"]) for row in read(run.log)]
+    steps = [(row["split"], row["name"], row["step"]) for row in logged(run.log)]
     assert len(steps) == len(set(steps))
 
 
@@ -108,26 +110,47 @@ def files(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in found}
 
 
+def later(run: RunFolder) -> EvaluationFolder:
+    """The latest evaluation beside the run's own."""
+    return EvaluationFolder(max(run.evaluations.iterdir(), key=lambda path: path.stat().st_mtime))
+
+
+def own(run: RunFolder) -> dict[str, bytes]:
+    """The bytes of the run's own evaluation, record and configuration."""
+    parts = (run.scores, run.per_image, run.record, run.config)
+    pictures = [file for model in MODELS for file in sorted(run.images(model).iterdir())]
+    return {str(file.relative_to(run.path)): file.read_bytes() for file in (*parts, *pictures)}
+
+
 @pytest.mark.slow
-def test_evaluated_again_as_control(finished: RunFolder) -> None:
-    before = finished.scores.read_bytes()
-    assert evaluate.main([f"run={finished.path}", "evaluation.control=self"]) == 0
-    scores = json.loads(finished.scores.read_text())
+def test_evaluations_do_not_overwrite_each_other(finished: RunFolder, tmp_path: Path) -> None:
+    run = RunFolder(shutil.copytree(finished.path, tmp_path / "many"))
+    before = own(run)
+    assert evaluate.main([f"run={run.path}", "evaluation.control=self"]) == 0
+    control = later(run)
+    scores = json.loads(control.scores.read_text())
     for metric in scores["metrics"].values():
         assert metric["difference"] == 0 and metric["p"] == 1
         assert metric["verdict"] not in ("better", "worse")
-    kept = list(finished.previous.glob("*/scores.json"))
-    assert [file.read_bytes() for file in kept] == [before]
-    assert evaluate.main([f"run={finished.path}", "metric=[kid]", "evaluation.num_prompts=3"]) == 0
-    scores = json.loads(finished.scores.read_text())
+    assert evaluate.main([f"run={run.path}", "metric=[kid]", "evaluation.num_prompts=3"]) == 0
+    scores = json.loads(later(run).scores.read_text())
     assert list(scores["metrics"]) == ["kid"] and scores["n_prompts"] == 3
+    assert own(run) == before
+    page = run.report_html.read_text()
+    assert "the original against itself" not in page and "control-self" in page
+    assert "the original against itself" in control.report_html.read_text()
+    told = read_record(control.evaluation_record, EvaluationRecord)
+    assert told.differs == ["evaluation.control: none -> self"] and told.status == "finished"
+    keys = {key for row in history(run).values() for key in row}
+    assert f"evaluations/{control.path.name}/kid/finetuned" in keys
 
 
 @pytest.mark.slow
 def test_a_scorer_named_later_is_that_of_every_metric(finished: RunFolder, tmp_path: Path) -> None:
     other = shutil.copytree(located("pocket-clip"), tmp_path / "other-clip")
-    assert evaluate.main([f"run={finished.path}", f"evaluation.scorer={other}"]) == 0
-    scores = json.loads(finished.scores.read_text())
+    run = RunFolder(shutil.copytree(finished.path, tmp_path / "scored"))
+    assert evaluate.main([f"run={run.path}", f"evaluation.scorer={other}"]) == 0
+    scores = json.loads(later(run).scores.read_text())
     assert {metric["backbone"] for metric in scores["metrics"].values()} == {str(other)}
 
 
@@ -137,9 +160,10 @@ def test_a_longer_training_goes_on_and_says_so(finished: RunFolder, tmp_path: Pa
     old = run.scores.read_bytes()
     assert train.main([*WHOLE, f"run_dir={run.path}", "training.max_train_steps=6"]) == 0
     record = run.read_record()
-    assert record["status"] == "finished" and record["grown_from"] == [4]
-    assert record["training"]["steps"] == 6 and record["training"]["first_step"] == 5
-    assert any(file.read_bytes() == old for file in run.previous.glob("*/scores.json"))
+    assert record.status == "finished" and record.grown_from == [4]
+    assert record.training is not None
+    assert record.training.steps == 6 and record.training.first_step == 5
+    assert any(file.read_bytes() == old for file in run.evaluations.glob("*/scores.json"))
     assert run.scores.read_bytes() != old
     assert "first meant to end at step 4" in run.report_html.read_text()
 
@@ -148,8 +172,8 @@ def test_a_longer_training_goes_on_and_says_so(finished: RunFolder, tmp_path: Pa
 def test_a_verdict_on_another_metric_is_told(finished: RunFolder, tmp_path: Path) -> None:
     run = RunFolder(shutil.copytree(finished.path, tmp_path / "other"))
     assert evaluate.main([f"run={run.path}", "evaluation.primary=clip_score"]) == 0
-    assert "evaluation.primary was chosen after the run" in run.report_html.read_text()
-    assert "chosen after the run" not in finished.report_html.read_text()
+    assert "evaluation.primary was chosen after the run" in later(run).report_html.read_text()
+    assert "chosen after the run" not in run.report_html.read_text()
 
 
 def test_an_evaluation_cannot_change_the_run(
@@ -164,12 +188,12 @@ def test_an_evaluation_cannot_change_the_run(
 def test_generated_pictures_are_files(finished: RunFolder) -> None:
     argv = [f"run={finished.path}", "prompt=a big red heart", "seeds=[1,2]"]
     assert generate.main([*argv, "num_inference_steps=2"]) == 0
-    (folder,) = [path for path in finished.request.parent.iterdir() if path.is_dir()]
-    names = sorted(path.name for path in folder.iterdir())
+    (folder,) = finished.generated.iterdir()
+    names = sorted(path.name for path in folder.glob("*.png"))
     singles = [f"{model}_{seed}.png" for model in ("finetuned", "original") for seed in (1, 2)]
     assert names == [*singles, "side_by_side.png"]
     pictures = {name: np.asarray(Image.open(folder / name)) for name in names}
     assert (pictures["original_1.png"] != pictures["finetuned_1.png"]).any()
     assert (pictures["original_1.png"] != pictures["original_2.png"]).any()
-    assert finished.read_record()["status"] == "finished"
+    assert finished.read_record().status == "finished"
     assert pictures["side_by_side.png"].shape == (2 * 264 + 8, 2 * 264 + 8, 3)

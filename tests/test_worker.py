@@ -1,4 +1,3 @@
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,10 @@ from sdexp import worker
 from sdexp.engine.train.checkpoint import Checkpoint, save_checkpoint
 from sdexp.ground.errors import ConfigError, DataError, DivergedError
 from sdexp.ground.interrupt import Interrupted
+from sdexp.ground.record_files import read_record
+from sdexp.ground.records import Outcome, RunRecord
 from sdexp.ground.run import RunFolder
+from tests.records import split
 
 
 def stage(monkeypatch: pytest.MonkeyPatch, run: RunFolder, work: Any) -> int:
@@ -20,8 +22,12 @@ def stage(monkeypatch: pytest.MonkeyPatch, run: RunFolder, work: Any) -> int:
     return worker.main()
 
 
+def outcome(run: RunFolder) -> Outcome:
+    return read_record(run.outcome, Outcome)
+
+
 def raising(error: Exception) -> Any:
-    def work(_: RunFolder) -> None:
+    def work(run: RunFolder, name: str) -> None:
         raise error
 
     return work
@@ -31,20 +37,18 @@ def test_what_became_of_a_stage_stands_in_the_record(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = RunFolder(tmp_path)
-    assert stage(monkeypatch, run, lambda _: {"training": {"steps": 3}}) == 0
-    record = json.loads(run.record.read_text())
-    outcome = {"exit_code": 0, "reason": None}
-    assert record == {"stage": "train", "training": {"steps": 3}, "outcome": outcome}
+    assert stage(monkeypatch, run, lambda run, name: None) == 0
+    assert outcome(run) == Outcome(0, None)
 
 
 def test_a_real_lack_of_memory_ends_with_75(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     run = RunFolder(tmp_path)
-    assert stage(monkeypatch, run, lambda _: torch.empty(2**52)) == 75
+    assert stage(monkeypatch, run, lambda run, name: torch.empty(2**52)) == 75
     (line,) = capfd.readouterr().err.splitlines()
     assert "out of memory" in line and "training.train_batch_size" in line
-    assert run.read_record()["outcome"]["exit_code"] == 75
+    assert outcome(run).exit_code == 75
 
 
 def test_memory_faults_without_a_text_are_told_too(
@@ -52,28 +56,36 @@ def test_memory_faults_without_a_text_are_told_too(
 ) -> None:
     run = RunFolder(tmp_path)
     assert stage(monkeypatch, run, raising(MemoryError())) == 75
-    assert "out of memory" in run.read_record()["outcome"]["reason"]
+    assert "out of memory" in str(outcome(run).reason)
 
 
 def test_other_faults_are_not_swallowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(RuntimeError, match="shapes"):
         stage(monkeypatch, RunFolder(tmp_path), raising(RuntimeError("shapes differ")))
-    assert "outcome" not in RunFolder(tmp_path).read_record()
+    assert not RunFolder(tmp_path).outcome.exists()
 
 
-@pytest.mark.parametrize("changed", ["data", "base_weights"])
+class Original:
+    """What a worker asks of an original: its fingerprints."""
+
+    def __init__(self, unet: str) -> None:
+        self.unet = unet
+
+    def fingerprints(self) -> dict[str, str]:
+        return {"unet": self.unet}
+
+
+@pytest.mark.parametrize("manifest, unet", [("other", "b"), ("a", "other")])
 def test_a_run_goes_on_with_the_data_and_weights_that_it_began_with(
-    tmp_path: Path, changed: str
+    tmp_path: Path, manifest: str, unet: str
 ) -> None:
     run = RunFolder(tmp_path)
-    before = {"data": {"train": {"manifest": "a"}}, "base_weights": {"unet": "b"}}
-    after = before | {changed: {"train": {"manifest": "other"}, "unet": "other"}}
-    run.update_record(**before)
-    worker._check_unchanged(run, after)
+    run.write_record(RunRecord(data={"train": split("a")}, base_weights={"unet": "b"}))
+    worker._check_unchanged(run, Original(unet), manifest)
     save_checkpoint(run.checkpoints, Checkpoint(1, {"trained": {}}, {}), keep=1)
-    worker._check_unchanged(run, before)
-    with pytest.raises(DataError, match="changed since this run's last checkpoint"):
-        worker._check_unchanged(run, after)
+    worker._check_unchanged(run, Original("b"), "a")
+    with pytest.raises(DataError, match="changed since th"):
+        worker._check_unchanged(run, Original(unet), manifest)
 
 
 @pytest.mark.parametrize("error", [ConfigError("c"), DivergedError("d"), Interrupted(15)])
@@ -82,22 +94,21 @@ def test_only_the_main_process_writes_the_record(
 ) -> None:
     run = RunFolder(tmp_path)
     assert stage(monkeypatch, run, raising(error)) == error.exit_code
-    outcome = run.read_record()["outcome"]
-    assert outcome == {"exit_code": error.exit_code, "reason": str(error)}
-    run.record.unlink()
+    assert outcome(run) == Outcome(error.exit_code, str(error))
+    run.outcome.unlink()
     monkeypatch.setenv("RANK", "1")
     code = stage(monkeypatch, run, raising(error))
-    assert code == error.exit_code and not run.record.exists()
+    assert code == error.exit_code and not run.outcome.exists()
 
 
 def test_stages_follow_each_other_until_one_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run, done = RunFolder(tmp_path), []
-    monkeypatch.setitem(worker.STAGES, "train", lambda _: done.append("train") or {"a": 1})
+    for verb in ("train", "generate"):
+        monkeypatch.setitem(worker.STAGES, verb, lambda run, name: done.append(name))
     monkeypatch.setitem(worker.STAGES, "evaluate", raising(DataError("too few")))
-    monkeypatch.setattr(sys, "argv", ["worker", str(run.path), "train", "evaluate"])
-    assert worker.main() == 65 and done == ["train"]
-    record = run.read_record()
-    assert record["stage"] == "evaluate" and record["a"] == 1
-    assert record["outcome"] == {"exit_code": 65, "reason": "too few"}
+    argv = ["worker", str(run.path), "train", "generate:x_y", "evaluate:z", "train"]
+    monkeypatch.setattr(sys, "argv", argv)
+    assert worker.main() == 65 and done == ["", "x_y"]
+    assert outcome(run) == Outcome(65, "too few")

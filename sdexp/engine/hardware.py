@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import resource
 from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -40,6 +41,11 @@ def make_accelerator(hardware: HardwareConfig) -> Accelerator:
         mixed_precision=str(hardware.mixed_precision),
         kwargs_handlers=[patience],
     )
+
+
+def peak_memory_gb() -> float:
+    """The most memory that this process has held, in GB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
 
 
 def make_optimizer(

@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from sdexp.ground.run import disk_faults
+from sdexp.ground.files import disk_faults
 
 
 def crop_square(

@@ -9,8 +9,8 @@ from torch import Tensor
 from sdexp.dataset.base import OpenDataset
 from sdexp.ground.config import EvaluationConfig
 from sdexp.ground.errors import DataError
+from sdexp.ground.sampling import Sampling
 from sdexp.ground.streams import stream
-from sdexp.model.base import Sampling
 from sdexp.recipes import Recipes
 
 

@@ -1,17 +1,17 @@
 """Where a run's numbers go: always log.jsonl, beside it the trackers."""
 
 import sys
-import time
 from collections.abc import Mapping
 from typing import Any
 
 from PIL import Image
 
 from sdexp.dataset.base import OpenDataset
+from sdexp.ground.log import LogRow, append_rows, now, read_log
+from sdexp.ground.records import SplitRecord
 from sdexp.ground.run import RunFolder
 from sdexp.tracker.background import Trackers
 from sdexp.tracker.base import AbstractTracker
-from sdexp.tracker.jsonl import JsonlLog, read
 
 
 class Recorder:
@@ -25,29 +25,23 @@ class Recorder:
         job_type: str,
         is_main: bool,
     ) -> None:
-        self.log = JsonlLog(run.log) if is_main else None
+        self.log = run.log
         self.trackers = Trackers(trackers, run, config, job_type) if is_main else None
 
     def scalars(self, split: str, values: dict[str, float], step: int, epoch: float) -> None:
         """Numbers of a split ("train", "validation") after `step` optimizer steps."""
-        if self.log is None or self.trackers is None:
+        if self.trackers is None:
             return
-        now = time.time()
-        self.log.write(
-            [
-                {"step": step, "epoch": epoch, "split": split, "name": n, "value": v, "time": now}
-                for n, v in values.items()
-            ]
-        )
+        time = now()
+        rows = [LogRow(step, epoch, split, name, value, time) for name, value in values.items()]
+        append_rows(self.log, rows)
         self.trackers.log({f"{split}/{name}": value for name, value in values.items()}, step)
 
     def tracked(self, group: str, values: dict[str, float]) -> None:
         """Numbers about the trained model that stand in another file, for the trackers only."""
-        if self.log is None or self.trackers is None:
-            return
-        records = read(self.log.path)
-        step = records[-1]["step"] if records else 0
-        self.trackers.log({f"{group}/{name}": value for name, value in values.items()}, step)
+        if self.trackers is not None:
+            named = {f"{group}/{name}": value for name, value in values.items()}
+            self.trackers.log(named, read_log(self.log).last_step)
 
     def images(self, name: str, images: list[tuple[str, Image.Image]], step: int) -> None:
         if self.trackers is not None:
@@ -62,13 +56,13 @@ class Recorder:
             self.trackers.close(failed=sys.exc_info()[0] is not None)
 
 
-def opened_data(data: OpenDataset) -> dict[str, Any]:
+def opened_data(data: OpenDataset) -> SplitRecord:
     """What run.json tells about a split."""
     findings = data.findings
-    return {
-        "pictures": len(data),
-        "captions": sum(len(data.captions(index)) for index in range(len(data))),
-        "manifest": data.manifest(),
-        "dropped": [[finding.item, finding.reason] for finding in findings.dropped],
-        "repaired": [[finding.item, finding.reason] for finding in findings.repaired],
-    }
+    return SplitRecord(
+        pictures=len(data),
+        captions=sum(len(data.captions(index)) for index in range(len(data))),
+        manifest=data.manifest(),
+        dropped=[(finding.item, finding.reason) for finding in findings.dropped],
+        repaired=[(finding.item, finding.reason) for finding in findings.repaired],
+    )

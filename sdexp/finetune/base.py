@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from sdexp.ground.applied import Applied
 from sdexp.ground.errors import DataError
-from sdexp.ground.run import write_text
+from sdexp.ground.files import write_text
 from sdexp.model.base import LoadedModel
 
 if TYPE_CHECKING:

@@ -49,4 +49,5 @@ class TextEncoder(AbstractFinetune):
             (key if prefixed else key.removeprefix(PREFIX)): tensor
             for key, tensor in read_tensors(folder / FILE).items()
         }
+        model.weights_changed()
         return apply_tensors(encoder, tensors)

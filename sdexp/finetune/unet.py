@@ -38,4 +38,5 @@ class WholeUNet(AbstractFinetune):
         write_network_config(folder / FILE.parent / "config.json", unet.to_json_string())
 
     def restore(self, model: LoadedModel, folder: Path) -> Applied:
+        model.weights_changed()
         return apply_tensors(model.modules()["unet"], read_tensors(folder / FILE))

@@ -15,7 +15,7 @@ from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 from yaml import YAMLError
 
 from sdexp.ground.errors import ConfigError
-from sdexp.ground.run import write_text
+from sdexp.ground.files import write_text
 
 PACKAGE = "sdexp"
 TORCH_OPTIM = "torch.optim"

@@ -1,26 +1,21 @@
-"""The run folder: every file name once, and how its files are written."""
+"""The run folder: every file name once, and who works in it."""
 
-import errno
 import fcntl
-import json
 import os
 import secrets
-import shutil
-import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sdexp.ground.errors import ConfigError, DiskError
+from sdexp.ground.errors import ConfigError
+from sdexp.ground.files import disk_faults, make_folder
+from sdexp.ground.record_files import read_record, write_record
+from sdexp.ground.records import RunRecord
 
-# Set for a worker whose standard input closes when its door ends.
-FOLLOW_DOOR = "SDEXP_FOLLOW_DOOR"
-# Makes a worker write the stacks of its threads.
-STACKS_SIGNAL = signal.SIGUSR1
 # As long as the worker of a killed command may need to end.
 LOCK_SECONDS = 5.0
 MODELS = ("original", "finetuned")
@@ -29,8 +24,8 @@ SWEEP_RECORD = "sweep.json"
 
 
 @dataclass(frozen=True)
-class RunFolder:
-    """Paths inside one run folder."""
+class EvaluationFolder:
+    """Paths of one evaluation: the run folder itself, or a folder below its `evaluations/`."""
 
     path: Path
 
@@ -39,14 +34,73 @@ class RunFolder:
         return self.path / "config.yaml"
 
     @property
-    def evaluation_config(self) -> Path:
-        """The configuration of the latest evaluation, when it is not that of the run."""
-        return self.path / "evaluation.yaml"
+    def scores(self) -> Path:
+        return self.path / "scores.json"
 
     @property
-    def request(self) -> Path:
-        """What `sdexp.generate` asks its worker for."""
-        return self.path / "generate" / "request.json"
+    def per_image(self) -> Path:
+        return self.path / "per_image.parquet"
+
+    def images(self, model: str) -> Path:
+        """`model`: original, finetuned, or reference."""
+        return self.path / "images" / model
+
+    @property
+    def evaluation_record(self) -> Path:
+        """Where it comes from; the run's own has run.json instead."""
+        return self.path / "evaluation.json"
+
+    @property
+    def partial(self) -> Path:
+        """Pictures of the finetuned model until its evaluation is whole."""
+        return self.path / "partial"
+
+    @property
+    def report_html(self) -> Path:
+        return self.path / "report.html"
+
+    @property
+    def report_md(self) -> Path:
+        return self.path / "report.md"
+
+
+@dataclass(frozen=True)
+class RunFolder(EvaluationFolder):
+    """Paths inside one run folder, which holds the run's own evaluation."""
+
+    @property
+    def evaluations(self) -> Path:
+        """Every evaluation but the run's own, each whole in a folder."""
+        return self.path / "evaluations"
+
+    def evaluation(self, name: str) -> EvaluationFolder:
+        """An evaluation by the name of its folder; "" is the run's own."""
+        return EvaluationFolder(self.evaluations / name) if name else self
+
+    @property
+    def generated(self) -> Path:
+        """What `sdexp.generate` was asked for, a folder for each request."""
+        return self.path / "generate"
+
+    @property
+    def pending_config(self) -> Path:
+        """The configuration of a command that goes on with the run, until it is checked."""
+        return self.path / ".pending.yaml"
+
+    @property
+    def pending_record(self) -> Path:
+        """The record that comes with it."""
+        return self.path / ".pending.json"
+
+    @property
+    def plan(self) -> Path:
+        """What a dry run found, in its own folder."""
+        return self.path / "plan.json"
+
+    @property
+    def outcome(self) -> Path:
+        """How the stages of the command at work ended."""
+        return self.path / ".outcome.json"
 
     @property
     def record(self) -> Path:
@@ -69,26 +123,6 @@ class RunFolder:
         """Validation pictures: `<step>/<k>.png`, step 000000 first."""
         return self.path / "images" / "validation"
 
-    def images(self, model: str) -> Path:
-        """`model`: original, finetuned, or reference."""
-        return self.path / "images" / model
-
-    @property
-    def per_image(self) -> Path:
-        return self.path / "per_image.parquet"
-
-    @property
-    def scores(self) -> Path:
-        return self.path / "scores.json"
-
-    @property
-    def report_html(self) -> Path:
-        return self.path / "report.html"
-
-    @property
-    def report_md(self) -> Path:
-        return self.path / "report.md"
-
     @property
     def wandb(self) -> Path:
         return self.path / "wandb"
@@ -97,11 +131,6 @@ class RunFolder:
     def output(self) -> Path:
         """What a job of a sweep printed."""
         return self.path / "output.log"
-
-    @property
-    def partial(self) -> Path:
-        """Pictures of the finetuned model until its evaluation is whole."""
-        return self.path / "partial"
 
     @property
     def stacks(self) -> Path:
@@ -118,18 +147,18 @@ class RunFolder:
         """Which trackers the command at work has warned about."""
         return self.path / ".trackers.json"
 
-    @property
-    def previous(self) -> Path:
-        """Earlier evaluations, kept under their own names."""
-        return self.path / "previous"
+    def read_record(self) -> RunRecord:
+        """Raises `DataError` where run.json is missing, damaged or of another format."""
+        return read_record(self.record, RunRecord)
 
-    def read_record(self) -> dict[str, Any]:
-        return json.loads(self.record.read_text())
+    def write_record(self, record: RunRecord) -> None:
+        write_record(self.record, record)
 
-    def update_record(self, **values: Any) -> None:
-        """Merge values into run.json."""
-        record = self.read_record() if self.record.exists() else {}
-        write_text(self.record, json.dumps(record | values, indent=2, sort_keys=True) + "\n")
+    def change_record(self, **values: Any) -> RunRecord:
+        """Put other values into run.json; returns the whole record."""
+        record = replace(self.read_record(), **values)
+        self.write_record(record)
+        return record
 
     def holds_other_files(self) -> bool:
         """Whether there is more in the folder than a command killed at its start leaves."""
@@ -137,28 +166,6 @@ class RunFolder:
             return False
         names = [path.name for path in self.path.iterdir() if not path.name.startswith(".tmp-")]
         return bool(set(names) - {".lock", self.record.name})
-
-    def is_trained(self) -> bool:
-        """False while a training, also a continued one, has not come to its end."""
-        record = self.read_record()
-        return record["stage"] != "train" or record["status"] == "finished"
-
-    def set_results_aside(self) -> None:
-        """Move the results of an earlier evaluation to `previous`; remove those of a broken one."""
-        old = [self.scores, self.per_image, self.report_html, self.report_md]
-        old += [self.evaluation_config]
-        old += [self.images(model) for model in (*MODELS, "reference")]
-        target = self.previous / datetime.now().strftime("%Y-%m-%d_%H-%M-%S_%f")
-        whole = self.scores.exists()
-        for path in [path for path in old if path.exists()]:
-            if whole:
-                kept = target / path.relative_to(self.path)
-                kept.parent.mkdir(parents=True, exist_ok=True)
-                shutil.move(path, kept)
-            elif path.is_dir():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
 
     @contextmanager
     def lock(self) -> Iterator[int]:
@@ -184,15 +191,6 @@ class RunFolder:
             os.close(handle)
 
 
-def end_with_parent() -> None:
-    """Wait for the standard input to close, and end.
-
-    A worker without a door would write into a folder that the next command takes over.
-    """
-    os.read(0, 1)
-    os._exit(130)
-
-
 def _flock(handle: int) -> None:
     """Lock, or raise `BlockingIOError` when another holds it for longer than `LOCK_SECONDS`."""
     deadline = time.monotonic() + LOCK_SECONDS
@@ -214,58 +212,5 @@ def new_run_folder(root: Path, name: str) -> RunFolder:
 def new_folder(parent: Path, name: str) -> Path:
     """Make `<parent>/<name>_<random>`, a folder that nobody else has."""
     path = parent / f"{name}_{secrets.token_hex(2)}"
-    with disk_faults(path):
-        path.mkdir(parents=True, exist_ok=False)
+    make_folder(path, exist_ok=False)
     return path
-
-
-@contextmanager
-def disk_faults(path: Path) -> Iterator[None]:
-    """Turn an operating system's refusal to write into one line that names the path."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (
-            errno.ENOSPC,
-            errno.EDQUOT,
-            errno.EROFS,
-            errno.EACCES,
-            errno.EIO,
-            errno.EFBIG,
-            errno.EPERM,
-            errno.ENOTDIR,
-            errno.EEXIST,
-        ):
-            raise DiskError(f"{path}: cannot be written ({error.strerror})") from error
-        raise
-
-
-def check_room(path: Path, needed: int) -> None:
-    """Raise `DiskError` when fewer than `needed` bytes are free where `path` lies."""
-    free = shutil.disk_usage(path).free
-    if free < needed:
-        raise DiskError(
-            f"{path}: needs {needed / 1e6:.1f} MB, {free / 1e6:.1f} MB are free; make room and "
-            "start the same command again"
-        )
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a whole file or none: temporary name, fsync, rename."""
-    write_bytes(path, text.encode())
-
-
-def write_bytes(path: Path, data: bytes, sync: bool = True) -> None:
-    """Write a whole file or none: temporary name, fsync (if `sync`), rename."""
-    temporary = path.with_name(f".tmp-{path.name}-{os.getpid()}-{secrets.token_hex(2)}")
-    with disk_faults(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with temporary.open("wb") as file:
-                file.write(data)
-                if sync:
-                    file.flush()
-                    os.fsync(file.fileno())
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from sdexp.ground.run import disk_faults, write_bytes
+from sdexp.ground.files import disk_faults, write_bytes
 
 if TYPE_CHECKING:
     import numpy as np

@@ -18,6 +18,7 @@ from yaml import MarkedYAMLError, YAMLError
 
 from sdexp.ground.build import did_you_mean
 from sdexp.ground.errors import ConfigError, SdexpError
+from sdexp.ground.files import named_path
 from sdexp.ground.interrupt import Interrupted, interruptible, listening
 from sdexp.ground.run import RunFolder
 from sdexp.launch.roots import EvaluateRoot, GenerateRoot, ReportRoot, StoreRoot, TrainRoot
@@ -230,9 +231,20 @@ def _keys(config: DictConfig, prefix: str = "") -> list[str]:
 
 def existing_run(path: str) -> RunFolder:
     """The run folder that a person named."""
-    run = RunFolder(Path(path))
+    run = RunFolder(named_path("run", path))
     if not run.config.is_file():
         raise ConfigError(
             f"run={path}: no run folder (config.yaml is missing); name one below outputs/"
         )
     return run
+
+
+def finished_run(run: RunFolder) -> None:
+    """Raise `ConfigError` unless the run's training came to its end and left weights."""
+    if not run.read_record().is_trained:
+        raise ConfigError(f"run={run.path}: has no finished weights; finish its training first")
+    if not run.weights.is_dir():
+        raise ConfigError(
+            f"run={run.path}: its weights are missing; python -m sdexp.train run_dir={run.path} "
+            "writes them again from its last checkpoint"
+        )

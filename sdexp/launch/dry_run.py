@@ -7,7 +7,11 @@ from omegaconf import DictConfig, OmegaConf
 
 from sdexp.ground.build import write_config
 from sdexp.ground.errors import ConfigError
-from sdexp.ground.run import RunFolder, disk_faults
+from sdexp.ground.files import disk_faults, named_path
+from sdexp.ground.record_files import read_record
+from sdexp.ground.records import PlanRecord
+from sdexp.ground.run import RunFolder
+from sdexp.ground.units import amount, duration
 from sdexp.launch.freeze import OUTPUTS, check_resumable
 from sdexp.launch.job import run_stages
 
@@ -23,9 +27,9 @@ def wants_dry_run(config: DictConfig) -> bool:
     return value is not False
 
 
-def dry_run(config: DictConfig) -> int:
-    """Say what the run would need; returns the exit code."""
-    place = Path(config.run_dir or OUTPUTS)
+def dry_run(config: DictConfig) -> tuple[int, PlanRecord | None]:
+    """Say what the run would need; the exit code and, where it is 0, what was found."""
+    place = OUTPUTS if config.run_dir is None else named_path("run_dir", config.run_dir)
     if RunFolder(place).config.is_file():
         check_resumable(RunFolder(place), config)
     planned = OmegaConf.merge(config, {"run_dir": str(place)})
@@ -35,4 +39,14 @@ def dry_run(config: DictConfig) -> int:
         run = RunFolder(Path(folder))
         write_config(run.config, planned)
         with run.lock() as lock:
-            return int(run_stages(run, ["plan"], 1, lock)["exit_code"])
+            code = run_stages(run, ["plan"], 1, lock).exit_code
+        return code, None if code else read_record(run.plan, PlanRecord)
+
+
+def say_total(plans: list[PlanRecord]) -> None:
+    """What several runs need together, one after the other."""
+    steps = sum(plan.steps for plan in plans)
+    disk = amount(sum(plan.run_bytes for plan in plans))
+    seconds = [plan.seconds for plan in plans if plan.seconds is not None]
+    time = f", about {duration(sum(seconds))} one after the other" if seconds else ""
+    print(f"all {len(plans)} jobs: {steps} steps, up to {disk} in their folders{time}", flush=True)

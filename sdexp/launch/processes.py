@@ -1,4 +1,4 @@
-"""Starting the processes of a stage and watching them to their end. Imports no torch."""
+"""Starting child processes and watching them to their end. Imports no torch."""
 
 import os
 import signal
@@ -8,9 +8,11 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 from sdexp.ground.interrupt import Received
-from sdexp.ground.run import FOLLOW_DOOR, STACKS_SIGNAL, RunFolder
+from sdexp.ground.lifeline import FOLLOW_PARENT, STACKS_SIGNAL
+from sdexp.ground.run import RunFolder
 
 WORKER = "sdexp.worker"
 POLL_SECONDS = 0.05
@@ -20,53 +22,100 @@ GRACE_SECONDS = 8.0
 PEERS_SECONDS = 5.0
 STACKS_SECONDS = 0.5
 
+Child = subprocess.Popen[bytes]
+
+
+def start(
+    module: str,
+    arguments: list[str],
+    variables: dict[str, str],
+    *,
+    lock: int | None = None,
+    output: BinaryIO | None = None,
+) -> Child:
+    """`python -m module` in a session of its own: a terminal's Ctrl-C reaches only us.
+
+    It ends when this process does: its standard input is a pipe that closes with it. `lock` is a
+    handle that it holds too; `output` takes what it prints.
+    """
+    return subprocess.Popen(
+        [sys.executable, "-m", module, *arguments],
+        env=os.environ | variables | {FOLLOW_PARENT: "1"},
+        stdin=subprocess.PIPE,
+        stdout=output,
+        stderr=output,
+        pass_fds=[] if lock is None else [lock],
+        start_new_session=True,
+    )
+
 
 @dataclass
 class Watch:
-    """The children of one command; `failed` is the first exit code that was not 0."""
+    """Children that belong together, from their start to their end.
 
-    children: list[subprocess.Popen[bytes]]
+    grace: seconds that they have to end well after a signal; timeout: seconds that they have
+    altogether; has_stacks: whether they write their stacks on `STACKS_SIGNAL`. failed: the first
+    exit code that was not 0.
+    """
+
+    children: list[Child]
+    grace: float = GRACE_SECONDS
+    timeout: float | None = None
+    has_stacks: bool = True
     failed: int | None = None
-    kill_at: float | None = None
-    forwarded: int = 0
-    dumped: bool = False
-    living: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    timed_out: bool = False
+    began: float = field(default_factory=time.monotonic)
+    living: list[Child] = field(default_factory=list)
+    _kill_at: float | None = None
+    _forwarded: int = 0
+    _dumped: bool = False
 
     def __post_init__(self) -> None:
         self.living = list(self.children)
 
+    @property
+    def seconds(self) -> float:
+        """How long they have been at work."""
+        return time.monotonic() - self.began
+
     def poll(self, received: Received) -> None:
         """One look at the children and at the signals that came."""
+        self._collect(received)
+        if received.first is not None and received.count > self._forwarded:
+            self._forward(received.first, received.count)
+        if self.timeout is not None and self.seconds > self.timeout and self._kill_at is None:
+            self.timed_out = True
+            self._send(signal.SIGTERM)
+            self._kill_in(self.grace)
+        if self._kill_at is not None and time.monotonic() > self._kill_at:
+            self._kill(with_stacks=self.has_stacks and received.first is None)
+
+    def _collect(self, received: Received) -> None:
         for child in [child for child in self.living if child.poll() is not None]:
             self.living.remove(child)
             self.failed = self.failed or child.returncode or None
             # The main process ends last, whether well or not; and a signal has a time of its own.
             if received.first is None and (self.failed or child is self.children[0]):
                 self._kill_in(PEERS_SECONDS)
-        if received.first is not None and received.count > self.forwarded:
-            self._forward(received)
-        if self.kill_at is not None and time.monotonic() > self.kill_at:
-            self._kill(with_stacks=received.first is None)
 
     def _kill_in(self, seconds: float) -> None:
         soon = time.monotonic() + seconds
-        self.kill_at = soon if self.kill_at is None else min(soon, self.kill_at)
+        self._kill_at = soon if self._kill_at is None else min(soon, self._kill_at)
 
-    def _forward(self, received: Received) -> None:
+    def _forward(self, number: int, count: int) -> None:
         """The first signal asks the children to end well, a second ends them."""
-        assert received.first is not None
-        self.forwarded = received.count
-        if received.count == 1:
-            self._send(received.first)
-        self._kill_in(GRACE_SECONDS if received.count == 1 else 0.0)
+        self._forwarded = count
+        if count == 1:
+            self._send(number)
+        self._kill_in(self.grace if count == 1 else 0.0)
 
     def _kill(self, with_stacks: bool) -> None:
-        if with_stacks and not self.dumped:
+        if with_stacks and not self._dumped:
             # A stopped process writes its stack once it goes on.
             self._send(STACKS_SIGNAL)
             self._send(signal.SIGCONT)
-            self.dumped = True
-            self.kill_at = time.monotonic() + STACKS_SECONDS
+            self._dumped = True
+            self._kill_at = time.monotonic() + STACKS_SECONDS
             return
         self._send(signal.SIGKILL)
 
@@ -74,36 +123,45 @@ class Watch:
         for child in self.living:
             child.send_signal(number)
 
+    def close(self) -> None:
+        """End what is left, and let go."""
+        for child in self.children:
+            if child.poll() is None:
+                child.kill()
+            child.wait()
+            if child.stdin is not None:
+                child.stdin.close()
 
-def start_workers(
-    run: RunFolder, stages: list[str], processes: int, lock: int
-) -> list[subprocess.Popen[bytes]]:
-    """A child for each process, in a session of its own: a terminal's Ctrl-C reaches only us.
 
-    The children hold the run's lock too, and end when this process does: their standard input is
-    a pipe that closes with it.
+def wait_for(watch: Watch, received: Received) -> int:
+    """Wait for all children; the first failing exit code, or 0.
+
+    One that fails ends the others: after a few seconds in which they may tell their own fault,
+    their stacks are saved and they are killed. Signals are handed on.
     """
-    command = [sys.executable, "-m", WORKER, str(run.path), *stages]
-    return [
-        subprocess.Popen(
-            command,
-            env=os.environ | variables,
-            stdin=subprocess.PIPE,
-            pass_fds=[lock],
-            start_new_session=True,
-        )
-        for variables in _variables(processes)
-    ]
+    try:
+        while watch.living:
+            watch.poll(received)
+            time.sleep(POLL_SECONDS)
+    finally:
+        watch.close()
+    return watch.failed or 0
 
 
-def _variables(processes: int) -> list[dict[str, str]]:
+def start_workers(run: RunFolder, stages: list[str], processes: int, lock: int) -> Watch:
+    """A child for each process of a run's stages; they hold the run's lock too."""
+    arguments = [str(run.path), *stages]
+    variables = rank_variables(processes)
+    return Watch([start(WORKER, arguments, own, lock=lock) for own in variables])
+
+
+def rank_variables(processes: int) -> list[dict[str, str]]:
     """What torch.distributed reads, for each process of one machine."""
     if processes == 1:
-        return [{FOLLOW_DOOR: "1"}]
+        return [{}]
     common = {
-        FOLLOW_DOOR: "1",
         "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(_free_port()),
+        "MASTER_PORT": str(free_port()),
         "WORLD_SIZE": str(processes),
         "LOCAL_WORLD_SIZE": str(processes),
     }
@@ -112,32 +170,12 @@ def _variables(processes: int) -> list[dict[str, str]]:
     return [common | {"RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(processes)]
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of this machine that nobody listens to."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-def watch(children: list[subprocess.Popen[bytes]], received: Received) -> int:
-    """Wait for all children; the first failing exit code, or 0.
-
-    One that fails ends the others: after a few seconds in which they may tell their own fault,
-    their stacks are saved and they are killed. Signals are handed on.
-    """
-    watching = Watch(children)
-    try:
-        while watching.living:
-            watching.poll(received)
-            time.sleep(POLL_SECONDS)
-    finally:
-        for child in children:
-            if child.poll() is None:
-                child.kill()
-            child.wait()
-            if child.stdin is not None:
-                child.stdin.close()
-    return watching.failed or 0
 
 
 def stack_files(run: RunFolder) -> list[Path]:

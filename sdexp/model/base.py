@@ -6,25 +6,13 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sdexp.ground.sampling import Sampling
+
 if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy as np
     from torch import Tensor
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """How pictures are made; the same for every model that is compared.
-
-    `resolution` is the side of the square picture in pixels.
-    """
-
-    sampler: str
-    num_inference_steps: int
-    guidance_scale: float
-    negative_prompt: str
-    resolution: int
 
 
 @dataclass(frozen=True)
@@ -85,7 +73,11 @@ class LoadedModel(ABC):
 
     @abstractmethod
     def fingerprints(self) -> dict[str, str]:
-        """sha256 of each network's weights, and of tokenizer and scheduler config."""
+        """sha256 of each network's weights as they are now, and of tokenizer and scheduler."""
+
+    @abstractmethod
+    def weights_changed(self) -> None:
+        """Tell that tensors of a network, or adapters, are not what they were."""
 
 
 @dataclass(frozen=True)

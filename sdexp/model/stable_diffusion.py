@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sdexp.ground.assets import check_weights, located
 from sdexp.ground.errors import DataError
-from sdexp.model.base import AbstractModel, LoadedModel, Moments, Sampling
+from sdexp.ground.sampling import Sampling
+from sdexp.model.base import AbstractModel, LoadedModel, Moments
 
 if TYPE_CHECKING:
     import numpy as np
@@ -81,6 +81,7 @@ class LoadedStableDiffusion(LoadedModel):
         self.prediction_type = pipeline.scheduler.config.prediction_type
         self._scheduler_config = dict(pipeline.scheduler.config)
         self.alphas_cumprod = pipeline.scheduler.alphas_cumprod.to(device)
+        self._fingerprints: dict[str, str] | None = None
         self.sample_size = self.unet.config.sample_size * pipeline.vae_scale_factor
 
     def modules(self) -> dict[str, Any]:
@@ -97,6 +98,7 @@ class LoadedStableDiffusion(LoadedModel):
 
     def load_adapters(self, folder: Path) -> None:
         self.pipeline.load_lora_weights(str(folder))
+        self.weights_changed()
 
     def encode_images(self, pixels: Tensor) -> Moments:
         import torch
@@ -152,15 +154,19 @@ class LoadedStableDiffusion(LoadedModel):
         self.pipeline.scheduler = kind.from_config(self.pipeline.scheduler.config)
         return self.pipeline
 
-    @cached_property
-    def _fingerprints(self) -> dict[str, str]:
+    def fingerprints(self) -> dict[str, str]:
+        if self._fingerprints is None:
+            self._fingerprints = self._measured()
+        return self._fingerprints
+
+    def weights_changed(self) -> None:
+        self._fingerprints = None
+
+    def _measured(self) -> dict[str, str]:
         prints = {name: weights_sha256(module) for name, module in self.modules().items()}
         prints["tokenizer"] = _sha256_of_json(self.tokenizer.get_vocab())
         prints["scheduler"] = _sha256_of_json(self._scheduler_config)
         return prints
-
-    def fingerprints(self) -> dict[str, str]:
-        return self._fingerprints
 
 
 def weights_sha256(module: nn.Module) -> str:

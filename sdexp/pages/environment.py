@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-from sdexp.pages.figures import thumbnail
 from sdexp.pages.words import number
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -22,7 +21,6 @@ def environment(html: bool) -> Any:
     )
     environment.filters["number"] = number
     environment.filters["signed"] = lambda value: number(value, signed=True)
-    environment.filters["thumbnail"] = thumbnail
     environment.filters["cell"] = markdown_cell
     return environment
 

@@ -1,13 +1,10 @@
-"""Curves as SVG and thumbnails as data, both without anything outside the page."""
+"""Curves as SVG, without anything outside the page."""
 
-import base64
 import io
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-THUMBNAIL = 256
 SMOOTHING = 0.9
 
 
@@ -72,14 +69,3 @@ def smooth(values: tuple[float, ...]) -> list[float]:
         weight = SMOOTHING * weight + 1 - SMOOTHING
         result.append(total / weight)
     return result
-
-
-def thumbnail(file: Path, side: int = THUMBNAIL) -> str:
-    """A PNG data address of at most `side` pixels a side; small pictures keep every pixel."""
-    from PIL import Image
-
-    with Image.open(file) as image:
-        image.thumbnail((side, side), Image.Resampling.LANCZOS)
-        buffer = io.BytesIO()
-        image.save(buffer, format="PNG", optimize=True)
-    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"

@@ -1,6 +1,7 @@
 """Paired comparison of two models: the prompt is the unit, replicates are only averaged."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -57,7 +58,9 @@ def compare_means(
     )
 
 
-def verdict(comparison: Comparison, higher_is_better: bool, smallest_effect: float) -> str:
+def verdict(
+    comparison: Comparison, higher_is_better: bool, smallest_effect: float
+) -> Literal["better", "worse", "no evidence", "underpowered"]:
     """One of "better", "worse", "underpowered" and "no evidence".
 
     smallest_effect: the least difference worth knowing, in the unit of the metric.

@@ -18,7 +18,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sdexp.ground.errors import SdexpError
-from sdexp.ground.run import RunFolder, write_text
+from sdexp.ground.files import write_text
+from sdexp.ground.run import RunFolder
 from sdexp.tracker.base import AbstractTracker, ActiveTracker, TrackerFault
 
 if TYPE_CHECKING:

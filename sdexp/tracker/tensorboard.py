@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sdexp.ground.log import Log, LogRow, read_log
+from sdexp.ground.nested import leaves
 from sdexp.ground.run import RunFolder
 from sdexp.tracker.base import AbstractTracker, ActiveTracker, TrackerFault
-from sdexp.tracker.jsonl import read
 from sdexp.tracker.redact import without_secrets
 
 if TYPE_CHECKING:
@@ -27,12 +28,11 @@ class TensorBoard(AbstractTracker):
         self, run: RunFolder, config: dict[str, Any], job_type: str, is_cut_off: bool
     ) -> ActiveTracker:
         """The next event file of the job; what it repeats replaces what stands in older ones."""
-        records = read(run.log)
-        kept = _first_repeated(records) if job_type == "train" else 0
-        again = [record for record in records if record["step"] >= kept > 0]
-        last = records[-1]["step"] if records else 0
+        log = read_log(run.log)
+        kept = _first_repeated(log) if job_type == "train" else 0
+        again = [row for row in log.rows if row.step >= kept > 0]
         folder = run.tensorboard / job_type
-        return EventFile(folder, without_secrets(config), kept, again, last)
+        return EventFile(folder, without_secrets(config), kept, again, log.last_step)
 
 
 class EventFile(ActiveTracker):
@@ -43,7 +43,7 @@ class EventFile(ActiveTracker):
         folder: Path,
         config: dict[str, Any],
         repeated: int,
-        again: list[dict[str, Any]],
+        again: list[LogRow],
         last: int,
     ) -> None:
         self._folder = folder
@@ -75,9 +75,9 @@ class EventFile(ActiveTracker):
         # A reader forgets what older files say about this step and later ones.
         restart = SessionLog(status=SessionLog.START)
         self._write(Event(step=self._repeated, session_log=restart))
-        self._text("config", _table(["key", "value"], _flat(self._config)), self._repeated)
-        for record in self._again:
-            self.log({f"{record['split']}/{record['name']}": record["value"]}, record["step"])
+        self._text("config", _table(["key", "value"], _shown(self._config)), self._repeated)
+        for row in self._again:
+            self.log({f"{row.split}/{row.name}": row.value}, row.step)
         return ""
 
     def log(self, values: dict[str, float], step: int) -> None:
@@ -152,24 +152,21 @@ class EventFile(ActiveTracker):
             raise TrackerFault(f"{self._folder} cannot be written ({error.strerror})") from error
 
 
-def _first_repeated(records: list[dict[str, Any]]) -> int:
+def _first_repeated(log: Log) -> int:
     """The first step that a training may tell again, by what its log was cut down to.
 
     Its last step comes again unless it was looked at: a checkpoint is older than its look.
     """
-    last = {record["split"]: record["step"] for record in records}
+    last = log.last_steps()
     if "train" not in last:
         return 0
     looked = "validation" in last and last["validation"] >= last["train"]
-    return int(last["train"]) + int(looked)
+    return last["train"] + looked
 
 
-def _flat(config: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in config.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
+def _shown(config: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Keys and values, without sections that hold nothing."""
+    return ((key, value) for key, value in leaves(config) if value != {})
 
 
 def _table(columns: list[str], rows: Iterable[Iterable[Any]]) -> str:

@@ -6,14 +6,14 @@ import os
 import secrets
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sdexp.ground.config import require
 from sdexp.ground.errors import DiskError
-from sdexp.ground.run import RunFolder, write_text
+from sdexp.ground.files import write_text
+from sdexp.ground.log import read_log
+from sdexp.ground.run import RunFolder
 from sdexp.tracker.base import AbstractTracker, ActiveTracker, TrackerFault
-from sdexp.tracker.jsonl import read
 from sdexp.tracker.none import Silence
 from sdexp.tracker.redact import without_secrets
 from sdexp.tracker.wandb_service import (
@@ -107,7 +107,7 @@ class ActiveWandb(ActiveTracker):
         self._is_hurried = False
         self._is_abandoned = False
         # Read before this run adds to it: its own steps are still to come.
-        self._row_step = _last_step(run.log)
+        self._row_step = read_log(run.log).last_step
         self._added: list[str] = []
         self._run: wandb.Run
 
@@ -245,11 +245,6 @@ def _run_id(run: RunFolder) -> str:
     name = file.read_text().strip() if file.exists() else secrets.token_hex(4)
     write_text(file, name)
     return name
-
-
-def _last_step(log: Path) -> int:
-    records = read(log)
-    return int(records[-1]["step"]) if records else 0
 
 
 def _axis(prefix: str) -> str:

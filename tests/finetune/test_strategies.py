@@ -19,7 +19,8 @@ from sdexp.finetune.unet import WholeUNet
 from sdexp.ground.applied import Applied
 from sdexp.ground.assets import ASSETS
 from sdexp.ground.errors import ConfigError, DataError
-from sdexp.model.base import LoadedModel, Sampling
+from sdexp.ground.sampling import Sampling
+from sdexp.model.base import LoadedModel
 from sdexp.model.stable_diffusion import StableDiffusion
 
 CHECKOUT = Path(__file__).parents[2]

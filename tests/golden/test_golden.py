@@ -13,7 +13,7 @@ import pytest
 
 from sdexp.engine.train.trainer import Trainer
 from sdexp.ground.store import Store
-from sdexp.tracker.jsonl import read
+from tests.records import logged
 
 FILE = Path(__file__).parent / "losses.json"
 
@@ -29,7 +29,7 @@ def test_losses_are_those_that_were_recorded(
     ]  # fmt: skip
     run = new_run(strategy, *overrides)
     Trainer(run, recipes(*overrides), store, {}).train()
-    losses = [r["value"] for r in read(run.log) if (r["split"], r["name"]) == ("train", "loss")]
+    losses = [r["value"] for r in logged(run.log) if (r["split"], r["name"]) == ("train", "loss")]
     recorded = json.loads(FILE.read_text()) if FILE.exists() else {}
     if "SDEXP_UPDATE_GOLDEN" in os.environ:
         FILE.write_text(json.dumps(recorded | {strategy: losses}, indent=1) + "\n")

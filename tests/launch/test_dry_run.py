@@ -46,7 +46,7 @@ def test_a_measured_dry_run_goes_on_to_a_real_run(capfd: Any, empty_folder: Path
     assert " in mine (" in told and "measured on cpu: " in told
     assert list(empty_folder.iterdir()) == []
     assert train.main(argv) == 0
-    assert RunFolder(Path("mine")).read_record()["status"] == "finished"
+    assert RunFolder(Path("mine")).read_record().status == "finished"
     assert "this run is finished" in fault(capfd, 2, *argv, "dry_run=true")
 
 

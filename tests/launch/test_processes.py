@@ -17,12 +17,13 @@ from safetensors.torch import load_file
 
 from sdexp import train
 from sdexp.ground.build import write_config
+from sdexp.ground.records import RunRecord
 from sdexp.ground.run import RunFolder
 from sdexp.launch import processes
 from sdexp.launch.compose import compose
-from sdexp.tracker.jsonl import read
 from tests import forks
 from tests.conftest import FAST
+from tests.records import logged
 
 # 23 pictures in steps of 4: the last step of an epoch holds three.
 COMMON = [
@@ -44,7 +45,8 @@ def start(tmp_path: Path, tiny: str) -> Callable[..., RunFolder]:
         model = [] if "finetune=unet" in overrides else [tiny]
         config = compose("train", [*COMMON, *model, *overrides]).config
         write_config(run.config, config)
-        ranks, port = config.hardware.num_processes, processes._free_port()
+        run.write_record(RunRecord())
+        ranks, port = config.hardware.num_processes, processes.free_port()
         children = [
             forks.start(forks.train_rank, run.path, tmp_path / "store", rank, ranks, port)
             for rank in range(ranks)
@@ -63,8 +65,8 @@ def seen(run: RunFolder) -> list[str]:
     return sorted(lines)
 
 
-def logged(run: RunFolder, name: str) -> dict[int, float]:
-    rows = [r for r in read(run.log) if r["split"] == "train" and r["name"] == name]
+def train_rows(run: RunFolder, name: str) -> dict[int, float]:
+    rows = [r for r in logged(run.log) if r["split"] == "train" and r["name"] == name]
     assert len({r["step"] for r in rows}) == len(rows)
     return {r["step"]: r["value"] for r in rows}
 
@@ -97,9 +99,9 @@ def test_two_processes_do_what_one_does(start: Callable[..., RunFolder], strateg
         options = [f"finetune={strategy}", "training.gradient_accumulation_steps=2"]
     one, two = start("one", *options, *ONE), start("two", *options, *TWO)
     assert seen(one) == seen(two) and len(seen(one)) > 9 * 2 * 3
-    assert logged(one, "learning_rate") == logged(two, "learning_rate")
-    assert logged(one, "loss") == pytest.approx(logged(two, "loss"), rel=1e-5)
-    assert logged(one, "grad_norm") == pytest.approx(logged(two, "grad_norm"), rel=1e-4)
+    assert train_rows(one, "learning_rate") == train_rows(two, "learning_rate")
+    assert train_rows(one, "loss") == pytest.approx(train_rows(two, "loss"), rel=1e-5)
+    assert train_rows(one, "grad_norm") == pytest.approx(train_rows(two, "grad_norm"), rel=1e-4)
     biases = same_weights(one, two)
     expected = ["text_model.encoder.layers.0.self_attn.k_proj.bias"]
     assert biases == (expected if strategy == "text_encoder" else [])
@@ -118,7 +120,7 @@ def test_a_run_goes_on_in_two_processes_and_back(start: Callable[..., RunFolder]
             # As if it had been killed after this step: what came later is gone.
             shutil.rmtree(run.checkpoints)
             shutil.copytree(run.path / "kept", run.checkpoints)
-    assert logged(run, "loss") == pytest.approx(logged(whole, "loss"), rel=1e-5)
+    assert train_rows(run, "loss") == pytest.approx(train_rows(whole, "loss"), rel=1e-5)
     assert same_weights(whole, run) == []
 
 
@@ -134,7 +136,7 @@ def test_an_evaluation_over_two_processes_has_the_same_pictures_and_scores(
         hardware = ONE if ranks == 1 else TWO
         config = compose("train", [*COMMON, "finetune=unet", *overrides, *hardware]).config
         write_config(folder.config, config)
-        port = processes._free_port()
+        port = processes.free_port()
         store = tmp_path / f"store-{ranks}"
         children = [
             forks.start(forks.evaluate_rank, folder.path, store, rank, ranks, port)
@@ -165,17 +167,17 @@ def test_a_rank_that_dies_or_hangs_ends_the_job(
     assert train.main(argv) == 70
     run = RunFolder(empty_folder / "run")
     record = run.read_record()
-    steps = [row["step"] for row in read(run.log) if row["name"] == "loss"]
-    last = max(row["time"] for row in read(run.log))
+    steps = [row["step"] for row in logged(run.log) if row["name"] == "loss"]
+    last = max(row["time"] for row in logged(run.log))
     assert time.time() - last < 20 and max(steps) == 4
-    assert "died with code" in record["reason"] and "stacks" in record["reason"]
+    assert "died with code" in str(record.reason) and "stacks" in str(record.reason)
     stacks = "".join(file.read_text() for file in run.stacks.iterdir())
     assert "trainer.py" in stacks
     assert not [p for p in psutil.process_iter() if _works_in(p, run)]
     if kind == "sigkill":
         monkeypatch.delenv("FAULT")
         assert train.main(argv) == 0
-        assert run.read_record()["training"]["first_step"] == 4
+        assert run.read_record().training.first_step == 4
 
 
 def _works_in(process: psutil.Process, run: RunFolder) -> bool:
@@ -198,7 +200,7 @@ def test_signals_end_two_processes_well(tiny: str, empty_folder: Path) -> None:
         os.kill(door.pid, signal.SIGTERM)
         assert door.wait() == 143 and time.monotonic() - began < 10
     record = run.read_record()
-    assert record["status"] == "interrupted" and record["exit_code"] == 143
-    steps = [row["step"] for row in read(run.log) if row["name"] == "loss"]
+    assert record.status == "interrupted" and record.exit_code == 143
+    steps = [row["step"] for row in logged(run.log) if row["name"] == "loss"]
     assert (run.checkpoints / f"{max(steps):06d}").is_dir()
     assert json.loads((run.checkpoints / f"{max(steps):06d}" / "manifest.json").read_text())

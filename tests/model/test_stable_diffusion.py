@@ -9,8 +9,9 @@ from diffusers import StableDiffusionPipeline
 
 from sdexp.ground.assets import ASSETS, located
 from sdexp.ground.errors import DataError
+from sdexp.ground.sampling import Sampling
 from sdexp.ground.streams import stream
-from sdexp.model.base import Moments, Sampling
+from sdexp.model.base import Moments
 from sdexp.model.stable_diffusion import LoadedStableDiffusion, StableDiffusion
 
 SAMPLING = Sampling("ddim", 3, 3.0, "", 64)

@@ -30,7 +30,7 @@ def sweep(tmp_path: Path) -> Path:
                     exit_code=None))  # fmt: skip
     jobs.append(job(6, f"optimizer.lr={HOSTILE}", "a.b=1", status="interrupted", exit_code=130))
     half = make_run(tmp_path / "4", 1, None, "1")
-    half.update_record(status="failed")
+    half.change_record(status="failed")
     half.per_image.write_bytes(b"PAR1")
     half.scores.write_text('{"primary": "ki')
     write_record(tmp_path, jobs)

@@ -2,39 +2,38 @@
 
 import csv
 import json
+from dataclasses import asdict, replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 from PIL import Image
 
+from sdexp.ground.record_files import FORMAT
+from sdexp.ground.record_files import write_record as write
+from sdexp.ground.records import DriftRecord, GitRecord, MetricRecord, SweepJob, SweepRecord
+from sdexp.ground.rows import write_rows
 from sdexp.ground.run import MODELS, RunFolder
 from sdexp.pages.sweep.facts import read_sweep
 from sdexp.pages.sweep.origin import warnings
 from sdexp.pages.sweep.ranking import grouped
+from tests import records
 
 HOSTILE = "<script>alert(1)</script> | =1+1 [a](b) & $x_1"
 FINETUNED = {("1e-3", 1): 30.0, ("1e-3", 2): 34.0, ("1e-4", 1): 50.0, ("1e-4", 2): 56.0}
 
 
 def metric(finetuned: float, up: bool = False, **changes: Any) -> dict[str, Any]:
-    return {
-        "original": 100.0, "finetuned": finetuned, "difference": finetuned - 100, "p": 0.001,
-        "ci95": [finetuned - 101, finetuned - 99], "higher_is_better": up, "n": 8,
-        "backbone": "pocket-clip", "verdict": "better" if (finetuned > 100) == up else "worse",
-        "minimum_detectable_effect": 0.4, "smallest_effect": 0.5, "n_reference": 50,
-    } | changes  # fmt: skip
+    return asdict(records.metric(finetuned, up, **changes))
 
 
 def scores(**metrics: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "primary": next(iter(metrics), "kid"), "n_prompts": 8, "replicates": 1, "control": None,
-        "sampling": {"resolution": 8}, "metrics": metrics, "applied": None, "controls": {},
-        "drift": {"lpips_gt": {"value": 0.5, "ci95": [0.4, 0.6], "backbone": "pocket-clip"}},
-        "warnings": ["fid rests on 50 real pictures"],
-    }  # fmt: skip
+    """What stands in scores.json."""
+    chosen = metrics or {"kid": metric(9)}
+    made = {name: MetricRecord(**values) for name, values in chosen.items()}
+    drift = {"lpips_gt": DriftRecord(0.5, (0.4, 0.6), "pocket-clip")}
+    record = records.scores(made, applied=None, drift=drift)
+    return {"format": FORMAT} | asdict(record)
 
 
 def make_run(path: Path, seed: int, told: dict[str, Any] | None, lr: str = "1e-3") -> RunFolder:
@@ -45,16 +44,17 @@ def make_run(path: Path, seed: int, told: dict[str, Any] | None, lr: str = "1e-3
         f"optimizer:\n  lr: {lr}\ntraining:\n  seed: {seed}\nrun_dir: {path}\n"
         "evaluation:\n  split: test\n  guidance_scale: 3.0\ntracker:\n  mine:\n    name: x\n"
     )
-    run.update_record(
-        status="finished", stage="evaluate", exit_code=0, reason=None, chosen_later=[],
-        grown_from=[], command=f"python -m sdexp.train optimizer.lr={lr} run_dir=old",
-        device="cpu", git={"commit": "c" * 40, "dirty": False}, versions={"torch": "2"},
-        base_weights={"unet": "u" * 64}, data={"test": {"manifest": "m" * 64}},
-        training={"steps": 100, "first_step": 1, "seconds": 50.0, "images_per_second": 8.0,
-                  "peak_memory_gb": 1.5, "trainable_parameters": 1000},
-    )  # fmt: skip
-    losses = [{"step": s, "split": "validation", "name": "loss", "value": 1 / s} for s in (1, 2)]
-    run.log.write_text("\n".join(map(json.dumps, losses)) + "\n")
+    run.write_record(
+        replace(
+            records.FINISHED,
+            command=f"python -m sdexp.train optimizer.lr={lr} run_dir=old",
+            git=GitRecord("c" * 40, False),
+            base_weights={"unet": "u" * 64},
+            data={"test": records.split("m" * 64)},
+        )
+    )
+    losses = [{"step": s, "split": "validation", "value": 1 / s} for s in (1, 2)]
+    records.write_log(run.log, losses)
     if told is not None:
         run.scores.write_text(json.dumps(told))
         make_pictures(run)
@@ -62,30 +62,22 @@ def make_run(path: Path, seed: int, told: dict[str, Any] | None, lr: str = "1e-3
 
 
 def make_pictures(run: RunFolder, prompts: int = 8) -> None:
-    rows = []
     for name in (*MODELS, "reference"):
         run.images(name).mkdir(parents=True)
         for k in range(prompts):
             end = "" if name == "reference" else "_0"
             Image.new("RGB", (8, 8), (k, 0, 0)).save(run.images(name) / f"id{k}{end}.png")
-    for model in MODELS:
-        for k in range(prompts):
-            rows.append({"prompt_id": f"id{k}", "replicate": 0, "model": model,
-                         "caption": HOSTILE, "pixel_sha256": f"{k}"})  # fmt: skip
-    pq.write_table(pa.Table.from_pylist(rows), run.per_image)
+    rows = [records.row(f"id{k}", model, HOSTILE) for model in MODELS for k in range(prompts)]
+    write_rows(run.per_image, rows)
 
 
-def job(number: int, *overrides: str, **changes: Any) -> dict[str, Any]:
-    return {
-        "number": number, "overrides": list(overrides), "status": "finished", "exit_code": 0,
-        "reason": None, "seconds": 60.0,
-    } | changes  # fmt: skip
+def job(number: int, *overrides: str, **changes: Any) -> SweepJob:
+    return replace(SweepJob(number, list(overrides), "finished", 0, None, 60.0), **changes)
 
 
-def write_record(folder: Path, jobs: list[dict[str, Any]]) -> None:
-    record = {"command": "python -m sdexp.train -m x=1,2", "started": "2026", "ended": "2026",
-              "status": "failed", "jobs": jobs}  # fmt: skip
-    (folder / "sweep.json").write_text(json.dumps(record))
+def write_record(folder: Path, jobs: list[SweepJob]) -> None:
+    record = SweepRecord("python -m sdexp.train -m x=1,2", "failed", "2026", jobs, "2026")
+    write(folder / "sweep.json", record)
 
 
 class Page(HTMLParser):

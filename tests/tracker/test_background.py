@@ -17,8 +17,8 @@ from sdexp.ground.run import RunFolder
 from sdexp.recipes import build_recipes
 from sdexp.tracker.background import WAITING_BYTES, Trackers
 from sdexp.tracker.base import AbstractTracker, ActiveTracker, TrackerFault
-from sdexp.tracker.jsonl import read
 from sdexp.tracker.none import Silence
+from tests.records import logged
 from tests.tracker.offline import history
 from tests.tracker.servers import BAD, bad_server
 from tests.tracker.small_run import ROWS
@@ -70,7 +70,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
 
 def check(outcome: Outcome) -> str:
     """Nothing is lost, slow or left behind; returns the only warning."""
-    steps = [(record["name"], record["step"]) for record in read(outcome.run.log)]
+    steps = [(record["name"], record["step"]) for record in logged(outcome.run.log)]
     assert steps == [(n, s) for s in range(1, ROWS + 1) for n in ("loss", "learning_rate")]
     assert outcome.to_the_end < 5
     assert outcome.outside == []

@@ -6,10 +6,11 @@ import pytest
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from sdexp.ground.log import cut_after
 from sdexp.ground.run import RunFolder
 from sdexp.tracker.background import Trackers, tracked
-from sdexp.tracker.jsonl import JsonlLog, cut_after
 from sdexp.tracker.tensorboard import TensorBoard
+from tests.records import write_log
 
 CONFIG = {"training": {"seed": 7, "a|b": "x\ny"}, "hub": {"api_key": "very-secret-value"}}
 
@@ -70,8 +71,7 @@ def test_pictures_come_with_their_captions(run: RunFolder) -> None:
 
 
 def test_a_table_is_text_with_its_pictures_beside_it(run: RunFolder) -> None:
-    record = {"step": 30, "epoch": 1.0, "split": "train", "name": "loss", "value": 1.0}
-    JsonlLog(run.log).write([record])
+    write_log(run.log, [{"step": 30}])
     with tracked({"tensorboard": TensorBoard()}, run, {}, "evaluate") as trackers:
         trackers.log_table("pairs", ["prompt", "made"], [["a disc", picture(3)], ["b", None]])
     events = shown(run, "evaluate")
@@ -96,11 +96,11 @@ Tell = Callable[[str, int, float], None]
 
 def stage(run: RunFolder, looks: dict[int, float], steps: range, value: float) -> None:
     """Part of a training as the trainer tells it: to the log and to the tracker."""
-    trackers, log = start(run), JsonlLog(run.log)
+    trackers = start(run)
 
     def tell(split: str, step: int, value: float) -> None:
         facts = {"step": step, "epoch": 0.0, "split": split, "name": "loss", "value": value}
-        log.write([facts])
+        write_log(run.log, [facts])
         trackers.log({f"{split}/loss": value}, step)
 
     for step in (min(steps) - 1, *steps):

@@ -13,9 +13,9 @@ from PIL import Image
 
 from sdexp.ground.run import RunFolder
 from sdexp.tracker.background import Trackers, tracked
-from sdexp.tracker.jsonl import JsonlLog
 from sdexp.tracker.none import Silence
 from sdexp.tracker.wandb import Wandb
+from tests.records import write_log
 from tests.tracker.offline import history, records, staged_files
 
 CONFIG = {"training": {"seed": 0, "tags": ["a", "b"]}, "hub": {"hf_token": "hf_abc"}}
@@ -117,9 +117,7 @@ def test_a_lagging_step_keeps_its_value_and_its_step(run: RunFolder) -> None:
 
 def test_the_evaluation_goes_on_in_the_run_of_the_training(run: RunFolder) -> None:
     start(run).close(failed=False)
-    JsonlLog(run.log).write(
-        [{"step": 30, "epoch": 1.0, "split": "train", "name": "loss", "value": 1.0}]
-    )
+    write_log(run.log, [{"step": 30}])
     time.sleep(1.1)  # W&B names its folders by the second.
     tracker = start(run, job="evaluate")
     tracker.log_table("evaluation/pairs", ["a"], [[1], [None], [0.5]])

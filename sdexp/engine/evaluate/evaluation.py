@@ -1,15 +1,12 @@
 """The evaluation stage: original and finetuned under one protocol, from pictures to scores."""
 
-import json
 import shutil
 import time
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from accelerate import Accelerator
 from PIL import Image
 
@@ -17,6 +14,7 @@ from sdexp.engine.evaluate.pictures import PictureMaker, reference_pictures
 from sdexp.engine.evaluate.scorer import Pictures, Score, Scorer, per_image_rows
 from sdexp.engine.hardware import make_accelerator
 from sdexp.engine.images import save_png
+from sdexp.engine.originals import check_original
 from sdexp.engine.progress import say
 from sdexp.engine.prompts import choose_prompts, evaluation_data, sampling_of
 from sdexp.engine.recorder import Recorder
@@ -24,7 +22,10 @@ from sdexp.ground.applied import Applied
 from sdexp.ground.config import Control
 from sdexp.ground.errors import DataError
 from sdexp.ground.interrupt import interruptible
-from sdexp.ground.run import MODELS, RunFolder, disk_faults, write_text
+from sdexp.ground.record_files import write_record
+from sdexp.ground.records import ControlsRecord, ScoresRecord
+from sdexp.ground.rows import PictureRow, write_rows
+from sdexp.ground.run import MODELS, EvaluationFolder, RunFolder
 from sdexp.ground.store import Store
 from sdexp.model.base import LoadedModel
 from sdexp.recipes import Recipes
@@ -32,77 +33,108 @@ from sdexp.recipes import Recipes
 TABLE_ROWS = 64
 
 
-def evaluate(
-    run: RunFolder, recipes: Recipes, store: Store, config: dict[str, Any]
-) -> dict[str, Any]:
-    """Make and score the pictures of both models; returns what run.json tells about it."""
+@dataclass(frozen=True)
+class Evaluation:
+    """What is evaluated and where the results go: `folder` is the run's own, or one beside it."""
+
+    run: RunFolder
+    folder: EvaluationFolder
+    recipes: Recipes
+    store: Store
+
+    @property
+    def tracker_group(self) -> str:
+        """Under which name trackers keep the numbers."""
+        beside = self.folder != self.run
+        return f"evaluations/{self.folder.path.name}" if beside else "evaluation"
+
+
+def evaluate(work: Evaluation, config: dict[str, Any]) -> tuple[float, int] | None:
+    """Make and score the pictures of both models; seconds and number of pictures.
+
+    None in every process but the main one.
+    """
     began = time.monotonic()
-    accelerator = make_accelerator(recipes.hardware)
-    made = _make_pictures(run, recipes, store, accelerator)
+    accelerator = make_accelerator(work.recipes.hardware)
+    made = _make_pictures(work, accelerator)
     if made is None:
-        return {}
+        return None
     pictures, applied = made
-    scorer = Scorer(recipes.evaluation, str(accelerator.device))
+    scores = _score(work.recipes, pictures, str(accelerator.device))
+    rows = per_image_rows(pictures, scores)
+    write_rows(work.folder.per_image, rows)
+    record = _record(work.recipes, pictures, scores, applied)
+    write_record(work.folder.scores, record)
+    shutil.rmtree(work.folder.partial)
+    _track(work, config, record, rows)
+    return time.monotonic() - began, len(rows)
+
+
+def _score(recipes: Recipes, pictures: Pictures, device: str) -> dict[str, Score]:
+    scorer = Scorer(recipes.evaluation, device)
     scores = {}
     for name, metric in recipes.metrics.items():
         with interruptible():
             scores[name] = scorer.score(name, metric, pictures)
         _say_score(name, scores[name])
-    rows = per_image_rows(pictures, scores)
-    with disk_faults(run.per_image):
-        pq.write_table(pa.Table.from_pylist(rows), run.per_image)
-    summary = _summary(recipes, pictures, scores, applied)
-    write_text(run.scores, json.dumps(summary, indent=2) + "\n")
-    shutil.rmtree(run.partial)
-    _track(run, recipes, config, summary, rows)
-    return {"seconds": time.monotonic() - began, "pictures": len(rows)}
+    return scores
 
 
 def _make_pictures(
-    run: RunFolder, recipes: Recipes, store: Store, accelerator: Accelerator
+    work: Evaluation, accelerator: Accelerator
 ) -> tuple[Pictures, Applied | None] | None:
     """Pictures of the original, then of the finetuned, each loaded afresh.
 
     Every process makes its share; all but the main one then have nothing more to do: None.
     """
-    config = recipes.evaluation
+    recipes = work.recipes
+    folder = work.folder
     device = str(accelerator.device)
     data = evaluation_data(recipes)
-    prompts = choose_prompts(data, config.num_prompts)
+    prompts = choose_prompts(data, recipes.evaluation.num_prompts)
     model = recipes.model.load(device, "float32")
-    resolution = recipes.training.resolution or model.sample_size
-    maker = PictureMaker(
-        sampling_of(config, resolution),
-        config.replicates,
-        config.batch_size,
-        config.seed,
-        store,
-        accelerator,
-    )
-    original = maker.pictures(model, prompts, run.images("original"), "original")
+    check_original(work.run, model)
+    maker = _maker(work, model, accelerator)
+    original = maker.pictures(model, prompts, folder.images("original"), "original")
     # Loaded and made afresh also as a control: pictures from the shared store would prove nothing.
     model = recipes.model.load(device, "float32")
-    applied = None if config.control == Control.self else _apply(run, recipes, model)
-    fresh = replace(maker, store=Store(run.partial))
-    finetuned = fresh.pictures(model, prompts, run.images("finetuned"), "finetuned")
+    applied = _applied(work, model)
+    fresh = replace(maker, store=Store(folder.partial))
+    finetuned = fresh.pictures(model, prompts, folder.images("finetuned"), "finetuned")
     if original is None or finetuned is None:
         return None
-    if config.control != Control.self and np.array_equal(original, finetuned):
+    if applied is not None and np.array_equal(original, finetuned):
         raise DataError(
             "every picture of the finetuned model equals the original's: the weights have no effect"
         )
-    references = reference_pictures(data, resolution)
+    references = reference_pictures(data, maker.sampling.resolution)
     for prompt in prompts:
-        save_png(references[prompt.index], run.images("reference") / f"{prompt.prompt_id}.png")
+        save_png(references[prompt.index], folder.images("reference") / f"{prompt.prompt_id}.png")
     own = np.array([prompt.index for prompt in prompts])
     made = {"original": original, "finetuned": finetuned}
     return Pictures(prompts, made, references, own), applied
 
 
-def _apply(run: RunFolder, recipes: Recipes, model: LoadedModel) -> Applied:
-    """Put the run's weights into a fresh original, and prove it."""
-    applied = recipes.finetune.restore(model, run.weights)
-    applied.check(str(run.weights))
+def _maker(work: Evaluation, model: LoadedModel, accelerator: Accelerator) -> PictureMaker:
+    config = work.recipes.evaluation
+    resolution = work.recipes.training.resolution or model.sample_size
+    return PictureMaker(
+        sampling_of(config, resolution),
+        config.replicates,
+        config.batch_size,
+        config.seed,
+        work.store,
+        accelerator,
+    )
+
+
+def _applied(work: Evaluation, model: LoadedModel) -> Applied | None:
+    """Put the run's weights into a fresh original, and prove it; None for a control."""
+    if work.recipes.evaluation.control == Control.self:
+        return None
+    weights = work.run.weights
+    applied = work.recipes.finetune.restore(model, weights)
+    applied.check(str(weights))
     say(
         f"{applied.applied} tensors applied, {applied.changed} differ from the original's, "
         "none missing, none unexpected"
@@ -111,35 +143,36 @@ def _apply(run: RunFolder, recipes: Recipes, model: LoadedModel) -> Applied:
 
 
 def _say_score(name: str, score: Score) -> None:
-    facts = score.summary
-    interval = facts["ci95"]
-    between = f" [{interval[0]:.3f}, {interval[1]:.3f}]" if interval else ""
+    facts = score.record
+    between = f" [{facts.ci95[0]:.3f}, {facts.ci95[1]:.3f}]" if facts.ci95 else ""
     say(
-        f"{name}: {facts['original']:.3f} -> {facts['finetuned']:.3f} "
-        f"({facts['difference']:+.3f}{between}, p = {facts['p']:.4f}): {facts['verdict']}"
+        f"{name}: {facts.original:.3f} -> {facts.finetuned:.3f} "
+        f"({facts.difference:+.3f}{between}, p = {facts.p:.4f}): {facts.verdict}"
     )
 
 
-def _summary(
+def _record(
     recipes: Recipes, pictures: Pictures, scores: dict[str, Score], applied: Applied | None
-) -> dict[str, Any]:
+) -> ScoresRecord:
     config = recipes.evaluation
-    controls: dict[str, dict[str, Any]] = {}
-    for score in scores.values():
-        for what, values in score.controls.items():
-            controls.setdefault(what, {}).update(values)
-    return {
-        "primary": config.primary,
-        "n_prompts": len(pictures.prompts),
-        "replicates": config.replicates,
-        "control": None if config.control == Control.none else str(config.control),
-        "sampling": asdict(sampling_of(config, pictures.references.shape[1])),
-        "metrics": {name: score.summary for name, score in scores.items()},
-        "applied": asdict(applied) if applied else None,
-        "controls": controls,
-        "drift": {name: score.drift for name, score in scores.items() if score.drift},
-        "warnings": _warnings(recipes, pictures),
-    }
+    return ScoresRecord(
+        primary=config.primary,
+        n_prompts=len(pictures.prompts),
+        replicates=config.replicates,
+        control=None if config.control == Control.none else str(config.control),
+        sampling=sampling_of(config, pictures.references.shape[1]),
+        metrics={name: score.record for name, score in scores.items()},
+        applied=applied,
+        controls=ControlsRecord(
+            real_vs_real={n: s.floor for n, s in scores.items() if s.floor},
+            shuffled_captions={n: s.other_captions for n, s in scores.items() if s.other_captions},
+            shuffled_references={
+                n: s.other_references for n, s in scores.items() if s.other_references
+            },
+        ),
+        drift={name: score.drift for name, score in scores.items() if score.drift},
+        warnings=_warnings(recipes, pictures),
+    )
 
 
 def _warnings(recipes: Recipes, pictures: Pictures) -> list[str]:
@@ -162,39 +195,33 @@ def _warnings(recipes: Recipes, pictures: Pictures) -> list[str]:
 
 
 def _track(
-    run: RunFolder,
-    recipes: Recipes,
-    config: dict[str, Any],
-    summary: dict[str, Any],
-    rows: list[dict[str, Any]],
+    work: Evaluation, config: dict[str, Any], record: ScoresRecord, rows: list[PictureRow]
 ) -> None:
     """Scores and a table of picture pairs for the tracker."""
-    recorder = Recorder(run, recipes.trackers, config, "evaluate", is_main=True)
+    recorder = Recorder(work.run, work.recipes.trackers, config, "evaluate", is_main=True)
     values = {
-        f"{name}/{key}": facts[key]
-        for name, facts in summary["metrics"].items()
+        f"{name}/{key}": asdict(metric)[key]
+        for name, metric in record.metrics.items()
         for key in ("original", "finetuned", "difference", "p")
     }
     try:
-        recorder.tracked("evaluation", values)
-        recorder.table("evaluation/pairs", *_pairs(run, summary, rows))
+        recorder.tracked(work.tracker_group, values)
+        recorder.table(f"{work.tracker_group}/pairs", *_pairs(work.folder, rows))
     finally:
         recorder.close()
 
 
-def _pairs(
-    run: RunFolder, summary: dict[str, Any], rows: list[dict[str, Any]]
-) -> tuple[list[str], list[list[Any]]]:
+def _pairs(folder: EvaluationFolder, rows: list[PictureRow]) -> tuple[list[str], list[list[Any]]]:
     """Columns and rows of the tracker's table: both pictures of a prompt and their scores."""
     half = len(rows) // 2
-    metrics = [name for name in rows[0] if name in summary["metrics"]]
+    metrics = list(rows[0].scores)
     columns = ["prompt", "replicate", "original", "finetuned"]
     columns += [f"{name} {model}" for name in metrics for model in MODELS]
     table = []
     for pair in list(zip(rows[:half], rows[half:], strict=True))[:TABLE_ROWS]:
-        images = [_picture(run.path / row["path"]) for row in pair]
-        numbers = [row[name] for name in metrics for row in pair]
-        table.append([pair[0]["caption"], pair[0]["replicate"], *images, *numbers])
+        images = [_picture(folder.path / row.path) for row in pair]
+        numbers = [row.scores[name] for name in metrics for row in pair]
+        table.append([pair[0].caption, pair[0].replicate, *images, *numbers])
     return columns, table
 
 

@@ -2,7 +2,6 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -10,54 +9,61 @@ from PIL import Image
 from sdexp.engine.evaluate.pictures import PICTURES, pictures_key
 from sdexp.engine.hardware import make_accelerator
 from sdexp.engine.images import save_png
+from sdexp.engine.originals import check_original
 from sdexp.engine.progress import say
 from sdexp.engine.prompts import noise_of
 from sdexp.ground.interrupt import interruptible
-from sdexp.ground.run import MODELS, RunFolder
+from sdexp.ground.records import GenerateRequest
+from sdexp.ground.run import RunFolder
+from sdexp.ground.sampling import Sampling
 from sdexp.ground.store import Store
-from sdexp.model.base import LoadedModel, Sampling
+from sdexp.model.base import LoadedModel
 from sdexp.recipes import Recipes
 
 GAP = 8
 
 
-def generate(run: RunFolder, recipes: Recipes, store: Store, request: dict[str, Any]) -> None:
+def generate(
+    run: RunFolder, folder: Path, recipes: Recipes, store: Store, request: GenerateRequest
+) -> None:
     """Write `<folder>/<model>_<seed>.png` and `side_by_side.png`: a row per seed, original left.
 
     Pictures that an earlier or an interrupted command made come from the store.
-
-    request: folder, prompt, seeds, and the sampling settings of both models.
     """
-    folder = Path(request["folder"])
-    device = str(make_accelerator(recipes.hardware).device)
-    columns = []
-    for name in MODELS:
-        model = recipes.model.load(device, "float32")
-        if name == "finetuned":
-            recipes.finetune.restore(model, run.weights).check(str(run.weights))
-        columns.append(_pictures(model, recipes, store, request))
-        for seed, picture in zip(request["seeds"], columns[-1], strict=True):
+    model = recipes.model.load(str(make_accelerator(recipes.hardware).device), "float32")
+    check_original(run, model)
+    columns = {"original": _pictures(model, recipes, store, request)}
+    recipes.finetune.restore(model, run.weights).check(str(run.weights))
+    columns["finetuned"] = _pictures(model, recipes, store, request)
+    for name, pictures in columns.items():
+        for seed, picture in zip(request.seeds, pictures, strict=True):
             save_png(picture, folder / f"{name}_{seed}.png")
-    save_png(_side_by_side(*columns), folder / "side_by_side.png")
+    save_png(_side_by_side(*columns.values()), folder / "side_by_side.png")
     say(f"original left, finetuned right: {folder / 'side_by_side.png'}")
 
 
 def _pictures(
-    model: LoadedModel, recipes: Recipes, store: Store, request: dict[str, Any]
+    model: LoadedModel, recipes: Recipes, store: Store, request: GenerateRequest
 ) -> np.ndarray:
     """uint8 [seeds, H, W, 3]; a seed gives the same noise to both models."""
     resolution = recipes.training.resolution or model.sample_size
-    sampling = Sampling(resolution=resolution, **request["sampling"])
+    sampling = Sampling(
+        sampler=request.sampler,
+        num_inference_steps=request.num_inference_steps,
+        guidance_scale=request.guidance_scale,
+        negative_prompt=request.negative_prompt,
+        resolution=resolution,
+    )
     shape = model.latent_shape(resolution)
 
     def make(seed: int) -> dict[str, np.ndarray]:
         noise = noise_of([("generate", 0)], shape, seed)
         with interruptible():
-            return {"pixels": model.generate([request["prompt"]], noise, sampling)}
+            return {"pixels": model.generate([request.prompt], noise, sampling)}
 
     pictures = []
-    for seed in request["seeds"]:
-        key = pictures_key(model, sampling, ["generate", request["prompt"], seed])
+    for seed in request.seeds:
+        key = pictures_key(model, sampling, ["generate", request.prompt, seed])
         arrays, _ = store.get_or_make(PICTURES, key, partial(make, seed))
         pictures.append(arrays["pixels"][0])
     return np.stack(pictures)

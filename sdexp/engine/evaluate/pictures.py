@@ -17,8 +17,9 @@ from sdexp.engine.images import crop_square, save_png
 from sdexp.engine.progress import Progress
 from sdexp.engine.prompts import Prompt, noise_of
 from sdexp.ground.interrupt import interruptible
+from sdexp.ground.sampling import Sampling
 from sdexp.ground.store import Store, digest
-from sdexp.model.base import LoadedModel, Sampling
+from sdexp.model.base import LoadedModel
 
 PICTURES = "pictures"
 

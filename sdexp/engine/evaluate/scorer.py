@@ -3,12 +3,13 @@
 import hashlib
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from sdexp.engine.prompts import Prompt
 from sdexp.ground.config import EvaluationConfig
+from sdexp.ground.records import DriftRecord, FloorRecord, MetricRecord, PairRecord
+from sdexp.ground.rows import PictureRow
 from sdexp.ground.run import MODELS
 from sdexp.ground.streams import array_stream
 from sdexp.metric.base import AbstractExtractor, AbstractMetric
@@ -34,14 +35,17 @@ class Pictures:
 class Score:
     """One metric's features, [P, R, d] by model, its comparison and its controls.
 
-    drift: how far the finetuned pictures lie from the original's; None where the metric compares
-    no two pictures.
+    floor: the metric of real pictures against others; other_captions, other_references: with those
+    of other prompts; drift: how far the finetuned pictures lie from the original's. None where the
+    metric has no such thing.
     """
 
     features: dict[str, np.ndarray]
-    summary: dict[str, Any]
-    controls: dict[str, Any]
-    drift: dict[str, Any] | None
+    record: MetricRecord
+    floor: FloorRecord | None = None
+    other_captions: PairRecord | None = None
+    other_references: PairRecord | None = None
+    drift: DriftRecord | None = None
 
 
 class Scorer:
@@ -59,17 +63,8 @@ class Scorer:
             for model in MODELS
         }
         if metric.per_picture:
-            comparison, controls = self._paired(name, metric, extractor, pictures, features)
-            n_reference = len(pictures.prompts) if metric.needs_reference else 0
-            drift = self._drift(name, metric, extractor, pictures)
-        else:
-            comparison, controls = self._distributions(name, metric, extractor, pictures, features)
-            n_reference = len(pictures.references)
-            drift = None
-        summary = self._summary(name, metric, comparison)
-        summary["n"] = len(pictures.prompts) * self.config.replicates
-        summary["n_reference"] = n_reference
-        return Score(features, summary, controls, drift)
+            return self._paired(name, metric, extractor, pictures, features)
+        return self._distributions(name, metric, extractor, pictures, features)
 
     def _features(
         self,
@@ -94,24 +89,30 @@ class Scorer:
         extractor: AbstractExtractor,
         pictures: Pictures,
         features: dict[str, np.ndarray],
-    ) -> tuple[Comparison, dict[str, Any]]:
+    ) -> Score:
         original, finetuned = (features[model][:, :, 0] for model in MODELS)
         rng = array_stream(self.config.seed, "inference", name)
         comparison = compare_means(
             original, finetuned, rng, self.config.num_resamples, self.config.num_permutations
         )
-        what = "shuffled_references" if metric.needs_reference else "shuffled_captions"
-        shuffled = {
-            model: float(
-                self._features(extractor, metric, pictures, pictures.made[model], 1).mean()
+        other = PairRecord(
+            *(
+                float(self._features(extractor, metric, pictures, pictures.made[m], 1).mean())
+                for m in MODELS
             )
-            for model in MODELS
-        }
-        return comparison, {what: {name: shuffled}}
+        )
+        by_reference = metric.needs_reference
+        return Score(
+            features,
+            self._record(name, metric, comparison, features, len(pictures.prompts) * by_reference),
+            other_captions=None if by_reference else other,
+            other_references=other if by_reference else None,
+            drift=self._drift(name, metric, extractor, pictures),
+        )
 
     def _drift(
         self, name: str, metric: AbstractMetric, extractor: AbstractExtractor, pictures: Pictures
-    ) -> dict[str, Any] | None:
+    ) -> DriftRecord | None:
         """The metric between both models' pictures of one prompt and replicate."""
         if not metric.needs_reference:
             return None
@@ -128,11 +129,7 @@ class Scorer:
             self.config.num_resamples,
             self.config.num_permutations,
         )
-        return {
-            "value": comparison.difference,
-            "ci95": list(comparison.ci95) if comparison.ci95 else None,
-            "backbone": metric.backbone,
-        }
+        return DriftRecord(comparison.difference, comparison.ci95, metric.backbone)
 
     def _distributions(
         self,
@@ -141,7 +138,7 @@ class Scorer:
         extractor: AbstractExtractor,
         pictures: Pictures,
         features: dict[str, np.ndarray],
-    ) -> tuple[Comparison, dict[str, Any]]:
+    ) -> Score:
         real = extractor.features(pictures.references, [], None)
         original, finetuned = (features[model] for model in MODELS)
         comparison = compare_distributions(
@@ -153,51 +150,70 @@ class Scorer:
             permutations=self.config.num_permutations,
         )
         size = min(original.shape[0] * original.shape[1], len(real) // 2)
-        if size < 2:
-            return comparison, {}
-        order = array_stream(self.config.seed, "real vs real").permutation(len(real))
-        floor = metric.statistic(real[order[:size]], real[order[size:]])
-        facts = {"value": floor, "n": size, "n_reference": len(real) - size}
-        return comparison, {"real_vs_real": {name: facts}}
+        record = self._record(name, metric, comparison, features, len(real))
+        return Score(features, record, floor=self._floor(metric, real, size))
 
-    def _summary(self, name: str, metric: AbstractMetric, comparison: Comparison) -> dict[str, Any]:
+    def _floor(self, metric: AbstractMetric, real: np.ndarray, size: int) -> FloorRecord | None:
+        """The metric of `size` real pictures against the others."""
+        if size < 2:
+            return None
+        order = array_stream(self.config.seed, "real vs real").permutation(len(real))
+        value = metric.statistic(real[order[:size]], real[order[size:]])
+        return FloorRecord(value, size, len(real) - size)
+
+    def _record(
+        self,
+        name: str,
+        metric: AbstractMetric,
+        comparison: Comparison,
+        features: dict[str, np.ndarray],
+        n_reference: int,
+    ) -> MetricRecord:
         smallest = self.config.smallest_effect[name]
         effect = comparison.minimum_detectable_effect
-        return {
-            "original": comparison.original,
-            "finetuned": comparison.finetuned,
-            "difference": comparison.difference,
-            "ci95": list(comparison.ci95) if comparison.ci95 else None,
-            "p": comparison.p,
-            "minimum_detectable_effect": effect if math.isfinite(effect) else None,
-            "smallest_effect": smallest,
-            "higher_is_better": metric.higher_is_better,
-            "backbone": metric.backbone,
-            "verdict": verdict(comparison, metric.higher_is_better, smallest),
-        }
+        return MetricRecord(
+            original=comparison.original,
+            finetuned=comparison.finetuned,
+            difference=comparison.difference,
+            ci95=comparison.ci95,
+            p=comparison.p,
+            minimum_detectable_effect=effect if math.isfinite(effect) else None,
+            smallest_effect=smallest,
+            higher_is_better=metric.higher_is_better,
+            backbone=metric.backbone,
+            verdict=verdict(comparison, metric.higher_is_better, smallest),
+            n=math.prod(features["original"].shape[:2]),
+            n_reference=n_reference,
+        )
 
 
-def per_image_rows(pictures: Pictures, scores: dict[str, Score]) -> list[dict[str, Any]]:
-    """One row per prompt, replicate and model, with a column for each per-picture metric."""
-    per_picture = {
-        name: score for name, score in scores.items() if score.features["original"].shape[2] == 1
-    }
-    rows = []
-    for model in MODELS:
-        made = pictures.made[model]
-        for i, prompt in enumerate(pictures.prompts):
-            for replicate in range(made.shape[1]):
-                file = f"images/{model}/{prompt.prompt_id}_{replicate}.png"
-                row: dict[str, Any] = {
-                    "prompt_id": prompt.prompt_id,
-                    "replicate": replicate,
-                    "model": model,
-                    "sample_id": prompt.sample_id,
-                    "caption": prompt.caption,
-                    "path": file,
-                    "pixel_sha256": hashlib.sha256(made[i, replicate].tobytes()).hexdigest(),
-                }
-                for name, score in per_picture.items():
-                    row[name] = float(score.features[model][i, replicate, 0])
-                rows.append(row)
-    return rows
+def per_image_rows(pictures: Pictures, scores: dict[str, Score]) -> list[PictureRow]:
+    """One row per prompt, replicate and model, with the score of each per-picture metric."""
+    per_picture = {n: s.features for n, s in scores.items() if s.features["original"].shape[2] == 1}
+    return [
+        _row(pictures, per_picture, model, i, replicate)
+        for model in MODELS
+        for i in range(len(pictures.prompts))
+        for replicate in range(pictures.made[model].shape[1])
+    ]
+
+
+def _row(
+    pictures: Pictures,
+    per_picture: dict[str, dict[str, np.ndarray]],
+    model: str,
+    i: int,
+    replicate: int,
+) -> PictureRow:
+    prompt = pictures.prompts[i]
+    pixels = pictures.made[model][i, replicate]
+    return PictureRow(
+        prompt_id=prompt.prompt_id,
+        replicate=replicate,
+        model=model,
+        sample_id=prompt.sample_id,
+        caption=prompt.caption,
+        path=f"images/{model}/{prompt.prompt_id}_{replicate}.png",
+        pixel_sha256=hashlib.sha256(pixels.tobytes()).hexdigest(),
+        scores={name: float(f[model][i, replicate, 0]) for name, f in per_picture.items()},
+    )

@@ -19,10 +19,8 @@ from sdexp.ground.config import TrainingConfig
 from sdexp.ground.errors import DiskError
 from sdexp.ground.run import RunFolder
 from sdexp.ground.store import Store
+from sdexp.ground.units import amount
 from sdexp.recipes import Recipes
-
-GB = 1e9
-MB = 1e6
 
 
 @dataclass(frozen=True)
@@ -145,8 +143,3 @@ def free_bytes(path: Path) -> int:
 def _existing(path: Path) -> Path:
     path = path.absolute()
     return next(folder for folder in (path, *path.parents) if folder.is_dir())
-
-
-def amount(size: int) -> str:
-    """Bytes for a person."""
-    return f"{size / GB:.2f} GB" if size >= GB else f"{size / MB:.2f} MB"

@@ -6,7 +6,6 @@ from typing import Any
 
 from sdexp.engine.plan.disk import (
     Needs,
-    amount,
     free_bytes,
     resolution_of,
     shared_disk,
@@ -16,6 +15,7 @@ from sdexp.engine.plan.sizes import Length, Memory
 from sdexp.engine.progress import say
 from sdexp.engine.train.trainer import Trainer
 from sdexp.ground.store import Store
+from sdexp.ground.units import amount, duration
 
 NAMES = {
     "weights": "weights",
@@ -121,10 +121,3 @@ def say_measured(trainer: Trainer, measured: Measured, whole: dict[str, float]) 
         f" and {evaluation} of pictures for the evaluation" if whole["evaluation_seconds"] else ""
     )
     say(f"about {training} of training{then} on this machine; loading and scoring come on top")
-
-
-def duration(seconds: float) -> str:
-    """Seconds for a person."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

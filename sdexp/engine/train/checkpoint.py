@@ -18,7 +18,7 @@ from safetensors.torch import load
 from torch import Tensor
 
 from sdexp.ground.errors import DataError, DiskError
-from sdexp.ground.run import check_room, disk_faults, write_text
+from sdexp.ground.files import check_room, disk_faults, sync_folder, write_text
 from sdexp.ground.tensors import write_tensors
 
 MANIFEST = "manifest.json"
@@ -60,7 +60,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, keep: int) -> None:
             check_room(temporary, checkpoint.nbytes)
             _write(temporary, checkpoint)
             temporary.rename(target)
-            _sync(folder)
+            sync_folder(folder)
     except DiskError:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
@@ -83,7 +83,7 @@ def _write(folder: Path, checkpoint: Checkpoint) -> None:
     }
     manifest = {"step": checkpoint.step, "files": files}
     write_text(folder / MANIFEST, json.dumps(manifest, indent=2))
-    _sync(folder)
+    sync_folder(folder)
 
 
 def _remove(path: Path) -> None:
@@ -229,11 +229,3 @@ def restore_optimizer(
 def _sha256(file: Path) -> str:
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -8,7 +8,12 @@ from typing import Any
 import torch
 from accelerate.utils import broadcast_object_list
 
-from sdexp.engine.hardware import learning_rates, make_accelerator, make_optimizer
+from sdexp.engine.hardware import (
+    learning_rates,
+    make_accelerator,
+    make_optimizer,
+    peak_memory_gb,
+)
 from sdexp.engine.progress import Progress, say
 from sdexp.engine.recorder import Recorder
 from sdexp.engine.train.batches import Order, TrainPictures, micro_batches
@@ -21,11 +26,12 @@ from sdexp.engine.train.validation import Validation
 from sdexp.ground.config import TRAIN_LOSS, VALIDATION_LOSS
 from sdexp.ground.errors import DivergedError
 from sdexp.ground.interrupt import Interrupted, interruptible, received
+from sdexp.ground.log import cut_after
+from sdexp.ground.records import TrainingRecord
 from sdexp.ground.run import RunFolder
 from sdexp.ground.store import Store
 from sdexp.ground.streams import stream_seed
 from sdexp.recipes import Recipes
-from sdexp.tracker.jsonl import cut_after
 
 
 class Trainer:
@@ -88,7 +94,7 @@ class Trainer:
         prepared = self.accelerator.prepare_optimizer(optimizer)
         return TrainingState(trained, prepared, self.accelerator.scaler, self.training)
 
-    def train(self) -> dict[str, Any]:
+    def train(self) -> TrainingRecord:
         """Run to the end; returns what run.json tells about the training."""
         self._resume()
         self.recorder = Recorder(
@@ -258,17 +264,18 @@ class Trainer:
     def _epochs(self) -> float:
         return self.state.step / self.order.steps_per_epoch
 
-    def _summary(self, seconds: float, first: int) -> dict[str, Any]:
+    def _summary(self, seconds: float, first: int) -> TrainingRecord:
         modules = self.model.modules().values()
         steps = range(first, self.state.step)
         images = sum(len(self.order.step_samples(step)) for step in steps)
-        return {
-            "steps": self.state.step,
-            "epochs": self._epochs(),
-            "first_step": first + 1,
-            "seconds": seconds,
-            "images_per_second": images / self.update_seconds if images else None,
-            "trainable_parameters": sum(p.numel() for p in self.state.parameters),
-            "total_parameters": sum(p.numel() for m in modules for p in m.parameters()),
-            "best_step": self.state.stopper.best_step,
-        }
+        return TrainingRecord(
+            steps=self.state.step,
+            epochs=self._epochs(),
+            first_step=first + 1,
+            seconds=seconds,
+            images_per_second=images / self.update_seconds if images else None,
+            trainable_parameters=sum(p.numel() for p in self.state.parameters),
+            total_parameters=sum(p.numel() for m in modules for p in m.parameters()),
+            best_step=self.state.stopper.best_step,
+            peak_memory_gb=peak_memory_gb(),
+        )

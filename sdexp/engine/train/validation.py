@@ -15,7 +15,8 @@ from sdexp.engine.prompts import choose_prompts, noise_of, sampling_of
 from sdexp.engine.train.items import Item
 from sdexp.engine.train.latents import decode_unless_cached
 from sdexp.engine.train.losses import LossOfItems
-from sdexp.ground.run import RunFolder, write_text
+from sdexp.ground.files import write_text
+from sdexp.ground.run import RunFolder
 from sdexp.model.base import LoadedModel
 from sdexp.recipes import Recipes
 

@@ -18,7 +18,7 @@ NOT_SWEPT = ("run_dir", "resume", "dry_run", "sweep")
 
 
 @dataclass(frozen=True)
-class Job:
+class GridJob:
     """One combination: what it sets, its configuration and its recipes."""
 
     number: int
@@ -73,7 +73,7 @@ def _values(override: Override) -> Iterator[str]:
         raise ConfigError(f"{override.input_line}: an interval has no end of values; list them")
 
 
-def composed_jobs(grid: Grid) -> list[Job]:
+def composed_jobs(grid: Grid) -> list[GridJob]:
     """Compose and check every job; raises one error with the faults of all of them."""
     faults = Faults()
     missing = []
@@ -94,10 +94,10 @@ def composed_jobs(grid: Grid) -> list[Job]:
     return jobs
 
 
-def _job(number: int, fixed: list[str], overrides: list[str]) -> Job:
+def _job(number: int, fixed: list[str], overrides: list[str]) -> GridJob:
     try:
         composed = compose("train", [*fixed, *overrides])
-        return Job(number, overrides, composed, build_recipes(composed.config))
+        return GridJob(number, overrides, composed, build_recipes(composed.config))
     except ConfigError as error:
         what = " ".join(overrides)
         lines = [f"job {number} ({what}): {line}" for line in str(error).splitlines()]

@@ -1,249 +1,139 @@
-"""What a report tells, read from a run folder into plain values."""
+"""What a run's report tells, read from its folder into plain values."""
 
-import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
-from sdexp.ground.run import MODELS, RunFolder
-from sdexp.pages.words import number
+from sdexp.ground.errors import DataError
+from sdexp.ground.log import Log, read_log
+from sdexp.ground.record_files import read_record
+from sdexp.ground.records import EvaluationRecord, RunRecord, ScoresRecord
+from sdexp.ground.rows import PictureRow, read_rows
+from sdexp.ground.run import EvaluationFolder, RunFolder
 
-VERDICTS = {
-    "better": "The fine-tuned model is better on {name}.",
-    "worse": "The fine-tuned model is worse on {name}.",
-    "no evidence": "No evidence of a difference on {name}.",
-    "underpowered": "Too few prompts to tell about {name}.",
-}
-MEANINGS = {
-    "better": "The difference is larger than chance explains (p below 0.05). It holds for prompts "
-    "like these, this sampler and this scorer; another training seed may move it.",
-    "worse": "The difference is larger than chance explains (p below 0.05). It holds for prompts "
-    "like these, this sampler and this scorer; another training seed may move it.",
-    "no evidence": "A difference of the size that was declared to matter would probably have been "
-    "seen with this many prompts; none was.",
-    "underpowered": "Even a difference of the size that was declared to matter could have been "
-    "missed. Raise evaluation.num_prompts before concluding anything.",
-}
-CONTROL = "Control: the original against itself."
-UNFINISHED = {
-    "train": ("The run failed.", "The run is not finished."),
-    "evaluate": ("Trained; the evaluation failed.", "Trained; the evaluation is not finished."),
-}
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Triple:
-    """One prompt's pictures: original, finetuned and the real one."""
+class Beside:
+    """An evaluation beside the run's own, as its folder tells it."""
 
-    caption: str
-    original: Path
-    finetuned: Path
-    reference: Path
-    note: str
+    folder: EvaluationFolder
+    record: EvaluationRecord
+    scores: ScoresRecord | None
 
 
 @dataclass(frozen=True)
 class Facts:
-    """Everything that a report shows; `scores` is None without an evaluation."""
+    """Everything that a report shows; `scores` is None without an evaluation.
 
-    record: dict[str, Any]
+    evaluation: where the evaluation comes from, None for the run's own; beside: the others; faults:
+    what is there and cannot be read.
+    """
+
+    record: RunRecord
+    evaluation: EvaluationRecord | None
     config: str
-    log: list[dict[str, Any]]
-    scores: dict[str, Any] | None
-    rows: list[dict[str, Any]]
+    log: Log
+    scores: ScoresRecord | None
+    rows: list[PictureRow]
+    beside: list[Beside]
+    faults: list[str]
 
     @property
     def title(self) -> str:
-        choices = self.record["choices"] if "choices" in self.record else {}
+        choices = self.record.choices
         parts = [choices[group] for group in ("finetune", "model", "dataset") if group in choices]
         return " / ".join(parts) or "run"
 
     @property
     def warnings(self) -> list[str]:
-        lines = list(self.scores["warnings"]) if self.scores else []
-        for key in self.record["chosen_later"]:
+        lines = list(self.faults)
+        lines += self.scores.warnings if self.scores else []
+        for key in self.evaluation.chosen_later if self.evaluation else []:
             lines.append(f"{key} was chosen after the run, so the verdict was not declared before")
-        for steps in self.record["grown_from"]:
+        for steps in self.record.grown_from:
             lines.append(
                 f"first meant to end at step {steps}, then trained further: unless the schedule is "
                 "constant, one run of the whole length has other weights"
             )
-        return lines
+        return lines + self._older()
+
+    def _older(self) -> list[str]:
+        training = self.record.training
+        if self.evaluation is None or training is None or self.evaluation.steps == training.steps:
+            return []
+        steps = self.evaluation.steps
+        return [f"made with the weights of step {steps}; the run has {training.steps} steps now"]
 
     def curve(self, split: str, name: str) -> list[tuple[int, float]]:
         """(step, value) of one logged number."""
-        return [
-            (row["step"], row["value"])
-            for row in self.log
-            if row["split"] == split and row["name"] == name
-        ]
+        return [(r.step, r.value) for r in self.log.rows if r.split == split and r.name == name]
 
 
-def read_facts(run: RunFolder) -> Facts:
-    """Read a run folder; what a run has not reached yet is absent, not an error."""
-    config = run.evaluation_config if run.evaluation_config.exists() else run.config
+def read_facts(run: RunFolder, folder: EvaluationFolder | None = None) -> Facts:
+    """Read a run folder and one evaluation, the run's own unless another is named.
+
+    What a run has not reached yet is absent, not an error. Raises `DataError` where run.json or
+    the configuration cannot be read: without them nothing can be told.
+    """
+    at = folder or run
+    faults: list[str] = []
+    record = run.read_record()
+    evaluation = None if folder is None else read_record(at.evaluation_record, EvaluationRecord)
     return Facts(
-        record=run.read_record(),
-        config=config.read_text(),
-        log=read_log(run.log) if run.log.exists() else [],
-        scores=json.loads(run.scores.read_text()) if run.scores.exists() else None,
-        rows=read_rows(run.per_image) if run.per_image.exists() else [],
+        record=record,
+        evaluation=evaluation,
+        config=_text(at.config),
+        log=readable_log(run.log, faults),
+        scores=readable(at.scores, read_scores, faults),
+        rows=readable(at.per_image, read_rows, faults) or [],
+        beside=read_beside(run, faults),
+        faults=faults,
     )
 
 
-def read_log(path: Path) -> list[dict[str, Any]]:
-    """The whole lines of a log; a run at work may be in the midst of the last."""
-    return [json.loads(line) for line in path.read_text().splitlines() if line.endswith("}")]
+def readable(path: Path, reader: Callable[[Path], T], faults: list[str]) -> T | None:
+    """What stands in a file; None where it is missing, or damaged, which is noted."""
+    try:
+        return reader(path) if path.exists() else None
+    except DataError as error:
+        faults.append(str(error))
+        return None
 
 
-def read_rows(path: Path) -> list[dict[str, Any]]:
-    """One entry for each picture of an evaluation."""
-    import pyarrow.parquet as pq
-
-    return pq.read_table(path).to_pylist()
+def read_scores(path: Path) -> ScoresRecord:
+    """The scores of an evaluation; raises `DataError`."""
+    return read_record(path, ScoresRecord)
 
 
-def verdict_lines(facts: Facts) -> tuple[str, str, str]:
-    """Verdict word, sentence, and what it can mean."""
-    status = facts.record["status"]
-    if status != "finished":
-        failed, running = UNFINISHED[facts.record["stage"]]
-        if status == "failed":
-            return "failed", failed, str(facts.record["reason"])
-        return "none", running, "The same command with its run_dir goes on where it stopped."
-    if facts.scores is None:
-        return "none", "Trained, not evaluated.", "There is no verdict without an evaluation."
-    if facts.scores["control"] == "self":
-        return "control", CONTROL, _control_meaning(facts.scores)
-    name = facts.scores["primary"]
-    verdict = facts.scores["metrics"][name]["verdict"]
-    return verdict, VERDICTS[verdict].format(name=name), MEANINGS[verdict]
+def readable_log(path: Path, faults: list[str]) -> Log:
+    """The good rows of a log; the others are noted."""
+    log = read_log(path)
+    if log.damaged:
+        several = f"{len(log.damaged)} lines are" if len(log.damaged) > 1 else "1 line is"
+        faults.append(f"{path}: {several} damaged (first: line {log.damaged[0]})")
+    return log
 
 
-def _control_meaning(scores: dict[str, Any]) -> str:
-    """Whether a control came out as it must."""
-    differing = [name for name, m in scores["metrics"].items() if m["difference"] != 0]
-    if differing:
-        return f"The same model twice, yet {', '.join(differing)} differ: do not trust this set-up."
-    return (
-        "The same model twice, loaded and run afresh; every difference is exactly 0, as it must be."
-    )
+def _text(path: Path) -> str:
+    try:
+        return path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: cannot be read ({error})") from error
 
 
-def primary_line(scores: dict[str, Any]) -> str:
-    """The primary metric's numbers in one sentence."""
-    name = scores["primary"]
-    facts = scores["metrics"][name]
-    interval = (
-        f"95 % interval {number(facts['ci95'][0], True)} to {number(facts['ci95'][1], True)}, "
-        if facts["ci95"]
-        else ""
-    )
-    direction = "higher" if facts["higher_is_better"] else "lower"
-    return (
-        f"{name} with {facts['backbone']}: {number(facts['original'])} → "
-        f"{number(facts['finetuned'])} (difference {number(facts['difference'], True)}, {interval}"
-        f"p = {facts['p']:.4f}; {scores['n_prompts']} prompts x {scores['replicates']} replicates; "
-        f"{direction} is better)."
-    )
+def read_beside(run: RunFolder, faults: list[str]) -> list[Beside]:
+    """The evaluations beside the run's own, in the order of their names."""
+    found = []
+    for path in sorted(run.evaluations.glob("*/")):
+        folder = EvaluationFolder(path)
+        record = readable(folder.evaluation_record, _read_evaluation, faults)
+        if record is not None:
+            found.append(Beside(folder, record, readable(folder.scores, read_scores, faults)))
+    return found
 
 
-def triples(run: RunFolder, facts: Facts, count: int = 9) -> list[Triple]:
-    """The first pictures of `count` prompts; the order of prompts is that of a hash, so a draw."""
-    first = [row for row in facts.rows if row["replicate"] == 0 and row["model"] == "original"]
-    return [_triple(run, row, "") for row in first[:count]]
-
-
-def extremes(
-    run: RunFolder, facts: Facts, count: int = 3
-) -> tuple[str, list[Triple], list[Triple]]:
-    """(metric, best, worst): by difference of the first per-picture metric, at replicate 0."""
-    if facts.scores is None or not facts.rows:
-        return "", [], []
-    per_picture = [name for name in facts.scores["metrics"] if name in facts.rows[0]]
-    if not per_picture:
-        return "", [], []
-    name = per_picture[0]
-    sign = 1 if facts.scores["metrics"][name]["higher_is_better"] else -1
-    values = {
-        model: {
-            row["prompt_id"]: row[name]
-            for row in facts.rows
-            if row["replicate"] == 0 and row["model"] == model
-        }
-        for model in MODELS
-    }
-    rows = [row for row in facts.rows if row["replicate"] == 0 and row["model"] == "original"]
-    gains = {row["prompt_id"]: _gain(values, row["prompt_id"]) for row in rows}
-    rows.sort(key=lambda row: (-sign * gains[row["prompt_id"]], row["prompt_id"]))
-    told = [_triple(run, r, f"{name} {number(gains[r['prompt_id']], True)}") for r in rows]
-    count = min(count, len(told) // 2)
-    return name, told[:count], told[::-1][:count]
-
-
-def _gain(values: dict[str, dict[str, float]], prompt_id: str) -> float:
-    return values["finetuned"][prompt_id] - values["original"][prompt_id]
-
-
-def _triple(run: RunFolder, row: dict[str, Any], note: str) -> Triple:
-    prompt_id = row["prompt_id"]
-    return Triple(
-        caption=row["caption"],
-        original=run.images("original") / f"{prompt_id}_0.png",
-        finetuned=run.images("finetuned") / f"{prompt_id}_0.png",
-        reference=run.images("reference") / f"{prompt_id}.png",
-        note=note,
-    )
-
-
-def validation_rows(run: RunFolder) -> tuple[list[str], list[tuple[int, list[Path]]]]:
-    """(prompts, [(step, pictures)]), step 0 first."""
-    if not run.validation.is_dir():
-        return [], []
-    prompts = run.validation / "prompts.json"
-    steps = sorted(path for path in run.validation.iterdir() if path.is_dir())
-    rows = [
-        (int(path.name), sorted(path.glob("*.png"), key=lambda p: int(p.stem))) for path in steps
-    ]
-    return json.loads(prompts.read_text()) if prompts.exists() else [], rows
-
-
-def drift_lines(scores: dict[str, Any]) -> list[str]:
-    """How far the pictures moved, one sentence for each metric that can tell."""
-    drifts = scores["drift"] if "drift" in scores else {}
-    return [
-        f"{name} with {drift['backbone']} between the original's and the finetuned's picture of "
-        f"the same prompt and noise: {number(drift['value'])}{_between(drift['ci95'])}. 0 would be "
-        "the same pictures. It says how far the model moved, not whether for better or worse; what "
-        "moves far may also have forgotten more."
-        for name, drift in drifts.items()
-    ]
-
-
-def _between(interval: list[float] | None) -> str:
-    if interval is None:
-        return ""
-    return f" (95 % interval {number(interval[0])} to {number(interval[1])})"
-
-
-def control_lines(scores: dict[str, Any]) -> list[str]:
-    """Each control in one sentence."""
-    controls = scores["controls"]
-    lines = []
-    for name, value in controls.get("real_vs_real", {}).items():
-        lines.append(
-            f"{name} of {value['n']} real pictures against {value['n_reference']} others: "
-            f"{number(value['value'])}. Real pictures themselves score this, by the size of "
-            "the sets alone."
-        )
-    for name, pair in controls.get("shuffled_captions", {}).items():
-        lines.append(
-            f"{name} with the captions of other prompts: original {number(pair['original'])}, "
-            f"finetuned {number(pair['finetuned'])}. A model that ignores its prompt scores this."
-        )
-    for name, pair in controls.get("shuffled_references", {}).items():
-        lines.append(
-            f"{name} to the real pictures of other prompts: original {number(pair['original'])}, "
-            f"finetuned {number(pair['finetuned'])}. The distance of unrelated pictures."
-        )
-    return lines
+def _read_evaluation(path: Path) -> EvaluationRecord:
+    return read_record(path, EvaluationRecord)

@@ -1,90 +1,122 @@
 """The report of one run: `report.html`, self-contained, and `report.md` beside it."""
 
 import os
+from dataclasses import asdict
 from typing import Any
 
-from sdexp.ground.run import RunFolder, write_text
+from sdexp.ground.files import write_text
+from sdexp.ground.records import RunRecord
+from sdexp.ground.run import EvaluationFolder, RunFolder
 from sdexp.pages.environment import environment
 from sdexp.pages.figures import loss_curves
-from sdexp.pages.run.facts import (
-    Facts,
-    control_lines,
-    drift_lines,
-    extremes,
-    primary_line,
-    read_facts,
-    triples,
-    validation_rows,
-    verdict_lines,
-)
+from sdexp.pages.run.facts import Beside, Facts, read_facts
+from sdexp.pages.run.pictures import Triple, extremes, triples, validation_rows
+from sdexp.pages.run.verdict import control_lines, drift_lines, primary_line, verdict_lines
+from sdexp.pages.thumbnails import Thumbnail, missing_line
+
+TOLD = ("command", "started", "ended", "status", "device", "git", "versions", "base_weights")
 
 
-def write_report(run: RunFolder) -> None:
-    """Write both files from what stands in the run folder; nothing else is read."""
-    facts = read_facts(run)
-    values = _values(run, facts)
-    write_text(run.report_html, environment(html=True).get_template("report.html").render(values))
-    write_text(run.report_md, environment(html=False).get_template("report.md").render(values))
+def write_report(run: RunFolder, folder: EvaluationFolder | None = None) -> list[str]:
+    """Write both files from what stands in the run folder; returns what of it cannot be read.
+
+    `folder` is an evaluation beside the run's own, whose page is then written. Raises `DataError`
+    where run.json or the configuration cannot be read.
+    """
+    at = folder or run
+    facts = read_facts(run, folder)
+    values = _values(run, at, facts)
+    write_text(at.report_html, environment(html=True).get_template("report.html").render(values))
+    write_text(at.report_md, environment(html=False).get_template("report.md").render(values))
+    faults: list[str] = values["faults"]
+    return faults
 
 
-def _values(run: RunFolder, facts: Facts) -> dict[str, Any]:
+def _values(run: RunFolder, folder: EvaluationFolder, facts: Facts) -> dict[str, Any]:
     verdict, sentence, meaning = verdict_lines(facts)
-    metric, best, worst = extremes(run, facts)
-    prompts, validation = validation_rows(run)
     train = facts.curve("train", "loss")
     checked = facts.curve("validation", "loss")
+    pictures = _pictures(run, folder, facts)
+    faults = facts.faults + missing_line(pictures.pop("thumbnails"))
     return {
+        **pictures,
+        **_scores(facts),
         "title": facts.title,
         "verdict": verdict,
         "sentence": sentence,
         "meaning": meaning,
-        "primary": primary_line(facts.scores) if facts.scores else "",
-        "applied": facts.scores["applied"] if facts.scores else None,
-        "scores": facts.scores,
-        "controls": control_lines(facts.scores) if facts.scores else [],
-        "drift": drift_lines(facts.scores) if facts.scores else [],
-        "warnings": facts.warnings,
+        "faults": faults,
+        "warnings": faults + [line for line in facts.warnings if line not in faults],
+        "differs": facts.evaluation.differs if facts.evaluation else [],
+        "home": os.path.relpath(run.report_html, folder.path),
+        "beside": [] if facts.evaluation else [_beside(run, one) for one in facts.beside],
         "curves": loss_curves(train, checked) if train or checked else "",
         "losses": checked,
-        "triples": triples(run, facts),
+        "data": sorted(facts.record.data.items()),
+        "training": facts.record.training,
+        "provenance": _provenance(facts),
+        "config": facts.config,
+        "relative": lambda path: os.path.relpath(path, folder.path),
+    }
+
+
+def _scores(facts: Facts) -> dict[str, Any]:
+    scores = facts.scores
+    return {
+        "scores": scores,
+        "primary": primary_line(scores) if scores else "",
+        "applied": scores.applied if scores else None,
+        "controls": control_lines(scores) if scores else [],
+        "drift": drift_lines(scores) if scores else [],
+    }
+
+
+def _pictures(run: RunFolder, folder: EvaluationFolder, facts: Facts) -> dict[str, Any]:
+    shown = triples(folder, facts)
+    metric, best, worst = extremes(folder, facts)
+    prompts, validation = validation_rows(run)
+    own: list[Triple] = shown + best + worst
+    thumbnails: list[Thumbnail] = [one for triple in own for one in triple.thumbnails]
+    thumbnails += [one for _, row in validation for one in row]
+    return {
+        "triples": shown,
         "ranked_by": metric,
         "best": best,
         "worst": worst,
         "prompts": prompts,
         "validation": validation,
-        "data": _data(facts.record),
-        "training": facts.record["training"] if "training" in facts.record else {},
-        "provenance": _provenance(facts.record),
-        "config": facts.config,
-        "relative": lambda path: os.path.relpath(path, run.path),
+        "thumbnails": thumbnails,
     }
 
 
-def _data(record: dict[str, Any]) -> list[dict[str, Any]]:
-    """One entry per split with what was dropped and repaired."""
-    splits = record["data"] if "data" in record else {}
-    return [{"split": name, **facts} for name, facts in sorted(splits.items())]
+def _beside(run: RunFolder, one: Beside) -> dict[str, Any]:
+    """A line about an evaluation beside the run's own."""
+    link = os.path.relpath(one.folder.report_html, run.path)
+    return {
+        "name": one.folder.path.name,
+        "link": link if one.folder.report_html.is_file() else None,
+        "differs": ", ".join(one.record.differs),
+        "status": one.record.status,
+        "scores": one.scores,
+    }
 
 
-def _provenance(record: dict[str, Any]) -> list[tuple[str, str]]:
+def _provenance(facts: Facts) -> list[tuple[str, str]]:
     """Name and value of everything that run.json says about where the numbers come from."""
-    told = (
-        "command",
-        "evaluate_command",
-        "started",
-        "ended",
-        "status",
-        "device",
-        "git",
-        "versions",
-        "base_weights",
-    )
+    lines = _told(facts.record)
+    if facts.evaluation:
+        told = asdict(facts.evaluation)
+        lines += [(f"evaluation {key}", str(told[key])) for key in ("command", "started", "ended")]
+    return lines + [(f"data {name}", split.manifest) for name, split in facts.record.data.items()]
+
+
+def _told(record: RunRecord) -> list[tuple[str, str]]:
+    values = asdict(record)
     lines = []
-    for key in told:
-        value = record[key] if key in record else None
+    for key in TOLD:
+        value = values[key]
         if isinstance(value, dict):
             lines += [(f"{key} {name}", str(item)) for name, item in sorted(value.items())]
         elif value is not None:
             lines.append((key, str(value)))
-    splits = record["data"] if "data" in record else {}
-    return lines + [(f"data {name}", facts["manifest"]) for name, facts in sorted(splits.items())]
+    return lines

@@ -1,29 +1,35 @@
 """What the page of a sweep tells, read from its run folders into plain values."""
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from sdexp.ground.errors import ConfigError
+from sdexp.ground.errors import ConfigError, DataError
+from sdexp.ground.nested import leaves
+from sdexp.ground.record_files import read_record
+from sdexp.ground.records import (
+    MetricRecord,
+    RunRecord,
+    ScoresRecord,
+    SweepJob,
+    SweepRecord,
+    TrainingRecord,
+)
+from sdexp.ground.rows import read_rows
 from sdexp.ground.run import SWEEP_RECORD, RunFolder
-from sdexp.pages.run.facts import Facts, read_log, read_rows
+from sdexp.ground.same_run import what_counts
+from sdexp.pages.run.facts import Facts, read_beside, read_scores, readable, readable_log
 
 SEED = "training.seed"
-# Where a run lies and who watches it does not change what it computes.
-NOT_COMPARED = ("run_dir", "resume", "sweep.", "tracker.", "dry_run")
 CLASS = "._target_"
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class JobFacts:
     """One run: what was asked for, what became of it, and what it left.
 
-    given: override by key; leaves: configuration of the run and of its latest evaluation;
-    faults: files that are there and cannot be read.
+    given: override by key; leaves: configuration of the run.
     """
 
     number: int
@@ -34,32 +40,30 @@ class JobFacts:
     reason: str | None
     facts: Facts
     leaves: dict[str, str]
-    faults: list[str]
 
     @property
-    def scores(self) -> dict[str, Any] | None:
+    def scores(self) -> ScoresRecord | None:
         """Scores of a finished run."""
         return self.facts.scores if self.status == "finished" else None
 
     @property
     def counts(self) -> bool:
         """Whether the run takes part in a ranking: a control is no candidate."""
-        return self.scores is not None and self.scores["control"] is None
+        return self.scores is not None and self.scores.control is None
 
     @property
-    def metrics(self) -> dict[str, Any]:
-        return self.scores["metrics"] if self.scores else {}
+    def metrics(self) -> dict[str, MetricRecord]:
+        return self.scores.metrics if self.scores else {}
 
     @property
     def drift(self) -> float | None:
         """Distance of the pictures from the original's, by the first metric that can tell."""
-        drifts = self.scores["drift"] if self.scores and "drift" in self.scores else {}
-        return next((float(drift["value"]) for drift in drifts.values()), None)
+        drifts = self.scores.drift if self.scores else {}
+        return next((drift.value for drift in drifts.values()), None)
 
     @property
-    def training(self) -> dict[str, Any]:
-        record = self.facts.record
-        return record["training"] if "training" in record else {}
+    def training(self) -> TrainingRecord | None:
+        return self.facts.record.training
 
     @property
     def seed(self) -> str | None:
@@ -68,10 +72,13 @@ class JobFacts:
 
 @dataclass(frozen=True)
 class Sweep:
-    """The jobs of a folder; `columns` are the keys whose values differ, `fixed` the others."""
+    """The jobs of a folder; `columns` are the keys whose values differ, `fixed` the others.
+
+    record: None for a folder of runs that is no sweep.
+    """
 
     folder: Path
-    record: dict[str, Any]
+    record: SweepRecord | None
     jobs: list[JobFacts]
     columns: list[str]
     fixed: dict[str, str]
@@ -83,7 +90,7 @@ class Sweep:
     @property
     def primary(self) -> str | None:
         """The metric that ranks: what the first scored run declared."""
-        return next((str(job.scores["primary"]) for job in self.counted if job.scores), None)
+        return next((job.scores.primary for job in self.counted if job.scores), None)
 
     @property
     def metric_names(self) -> list[str]:
@@ -117,20 +124,16 @@ class Sweep:
 def read_sweep(folder: Path) -> Sweep:
     """Read a sweep, or any folder whose folders are runs; what is missing or broken is no error.
 
-    Raises `ConfigError` for a folder without any run.
+    Raises `ConfigError` for a folder without any run, and `DataError` for a damaged sweep.json.
     """
     if RunFolder(folder).config.is_file():
         raise ConfigError(f"runs={folder}: is itself a run folder; use run={folder}")
-    if (folder / SWEEP_RECORD).is_file():
-        record = _readable(folder / SWEEP_RECORD, _json)
-        if record is None:
-            raise ConfigError(
-                f"runs={folder}: {SWEEP_RECORD} cannot be read; start the sweep again"
-            )
-        jobs = [_sweep_job(folder, entry) for entry in record["jobs"]]
+    file = folder / SWEEP_RECORD
+    record = read_record(file, SweepRecord) if file.is_file() else None
+    if record:
+        jobs = [_sweep_job(folder, entry) for entry in record.jobs]
         columns = _differing([job.given for job in jobs])
     else:
-        record = {}
         jobs = _found_jobs(folder)
         columns = _without_implied([job.given for job in jobs])
     if not jobs:
@@ -140,22 +143,13 @@ def read_sweep(folder: Path) -> Sweep:
     return Sweep(folder, record, jobs, columns, fixed)
 
 
-def _sweep_job(folder: Path, entry: dict[str, Any]) -> JobFacts:
-    run = RunFolder(folder / str(entry["number"]))
-    words = [word.lstrip("+").partition("=") for word in entry["overrides"]]
+def _sweep_job(folder: Path, entry: SweepJob) -> JobFacts:
+    run = RunFolder(folder / str(entry.number))
+    words = [word.lstrip("+").partition("=") for word in entry.overrides]
     given = {key: value for key, _, value in words}
-    facts, leaves, faults = _read(run)
-    return JobFacts(
-        entry["number"],
-        run,
-        given,
-        entry["status"],
-        entry["exit_code"],
-        entry["reason"],
-        facts,
-        leaves,
-        faults,
-    )
+    facts, config = _read(run)
+    state = (entry.status, entry.exit_code, entry.reason)
+    return JobFacts(entry.number, run, given, *state, facts, _as_typed(dict(leaves(config))))
 
 
 def _found_jobs(folder: Path) -> list[JobFacts]:
@@ -163,85 +157,58 @@ def _found_jobs(folder: Path) -> list[JobFacts]:
     inside = [*folder.glob("*/"), *folder.glob("*/*/")] if folder.is_dir() else []
     runs = [RunFolder(path) for path in sorted(inside)]
     runs = [run for run in runs if run.config.is_file() or run.record.is_file()]
-    jobs = []
-    for number, run in enumerate(runs):
-        facts, leaves, faults = _read(run)
-        record = facts.record
-        told = {key: record.get(key) for key in ("status", "exit_code", "reason")}
-        given = {k: v for k, v in leaves.items() if not f"{k}.".startswith(NOT_COMPARED)}
-        jobs.append(
-            JobFacts(
-                number,
-                run,
-                given,
-                str(told["status"] or "unknown"),
-                told["exit_code"],
-                told["reason"],
-                facts,
-                leaves,
-                faults,
-            )
-        )
-    return jobs
+    return [_found_job(number, run) for number, run in enumerate(runs)]
 
 
-def _read(run: RunFolder) -> tuple[Facts, dict[str, str], list[str]]:
-    """Facts and configuration leaves of a run, and the files that cannot be read."""
-    config = run.evaluation_config if run.evaluation_config.is_file() else run.config
-    readers: dict[Path, Callable[[Path], Any]] = {
-        run.record: _json,
-        run.scores: _json,
-        run.per_image: read_rows,
-        run.log: read_log,
-        run.config: _leaves,
-        config: _leaves,
-    }
-    found = {path: _readable(path, reader) for path, reader in readers.items()}
-    broken = [path.name for path in readers if found[path] is None and path.is_file()]
-    facts = Facts(
-        record=found[run.record] or {},
-        config="",
-        log=found[run.log] or [],
-        scores=found[run.scores],
-        rows=found[run.per_image] or [],
+def _found_job(number: int, run: RunFolder) -> JobFacts:
+    facts, config = _read(run)
+    known = run.record.is_file() and facts.record != RunRecord()
+    state = (
+        facts.record.status if known else "unknown",
+        facts.record.exit_code,
+        facts.record.reason,
     )
-    leaves = (found[run.config] or {}) | (found[config] or {})
-    return facts, leaves, [f"{name} cannot be read" for name in broken]
+    given = _as_typed(what_counts(config))
+    return JobFacts(number, run, given, *state, facts, _as_typed(dict(leaves(config))))
 
 
-def _readable(path: Path, reader: Callable[[Path], T]) -> T | None:
-    """What stands in a file; None where it is missing or was left half written."""
+def _read(run: RunFolder) -> tuple[Facts, dict[str, Any]]:
+    """Facts and configuration of a run, as far as they can be read."""
+    faults: list[str] = []
+    record = readable(run.record, _read_run, faults) or RunRecord()
+    config = readable(run.config, _read_config, faults) or {}
+    facts = Facts(
+        record=record,
+        evaluation=None,
+        config="",
+        log=readable_log(run.log, faults),
+        scores=readable(run.scores, read_scores, faults),
+        rows=readable(run.per_image, read_rows, faults) or [],
+        beside=read_beside(run, faults),
+        faults=faults,
+    )
+    return facts, config
+
+
+def _read_run(path: Path) -> RunRecord:
+    return read_record(path, RunRecord)
+
+
+def _read_config(path: Path) -> dict[str, Any]:
     import yaml
 
     try:
-        return reader(path) if path.is_file() else None
-    except (OSError, ValueError, yaml.YAMLError):
-        return None
-
-
-def _json(path: Path) -> dict[str, Any]:
-    value: dict[str, Any] = json.loads(path.read_text())
-    return value
-
-
-def _leaves(path: Path) -> dict[str, str]:
-    import yaml
-
-    values = yaml.safe_load(path.read_text())
+        values = yaml.safe_load(path.read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+        raise DataError(f"{path}: damaged ({str(error).splitlines()[0]})") from error
     if not isinstance(values, dict):
-        raise ValueError(f"{path}: no configuration")
-    return _flat(values, "")
+        raise DataError(f"{path}: damaged (holds no configuration)")
+    return values
 
 
-def _flat(values: dict[str, Any], prefix: str) -> dict[str, str]:
-    """Leaves by dotted key, as a person would write them."""
-    found: dict[str, str] = {}
-    for key, value in values.items():
-        if isinstance(value, dict):
-            found |= _flat(value, f"{prefix}{key}.")
-        else:
-            found[f"{prefix}{key}"] = value if isinstance(value, str) else json.dumps(value)
-    return found
+def _as_typed(values: dict[str, Any]) -> dict[str, str]:
+    """Values as a person would write them."""
+    return {k: v if isinstance(v, str) else json.dumps(v) for k, v in values.items()}
 
 
 def _differing(given: list[dict[str, str]]) -> list[str]:

@@ -18,9 +18,7 @@ def cost_figures(sweep: Sweep, groups: list[Group]) -> list[tuple[str, str]]:
     if sweep.primary is None:
         return []
     drift = {job.number: job.drift for job in sweep.jobs}
-    seconds = {
-        job.number: float(job.training["seconds"]) if job.training else None for job in sweep.jobs
-    }
+    seconds = {job.number: job.training.seconds if job.training else None for job in sweep.jobs}
     figures = []
     svg = _scatter("drift", sweep, groups, drift, "drift: distance from the original's pictures")
     if svg:
@@ -45,7 +43,7 @@ def _scatter(
     assert metric is not None
     up = higher_is_better(groups, metric)
     points = [
-        (group, job, x, float(job.metrics[metric]["finetuned"]))
+        (group, job, x, job.metrics[metric].finetuned)
         for group, one in enumerate(groups)
         for job in one.jobs
         if job.counts and metric in job.metrics and (x := cost[job.number]) is not None

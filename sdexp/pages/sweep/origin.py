@@ -1,7 +1,10 @@
 """Where the numbers of a sweep come from, and whether they may be held beside each other."""
 
+import shlex
+from dataclasses import asdict
 from typing import Any
 
+from sdexp.ground.nested import leaves
 from sdexp.pages.sweep.facts import JobFacts, Sweep
 from sdexp.pages.sweep.ranking import Group, listed
 
@@ -15,8 +18,7 @@ def warnings(sweep: Sweep, groups: list[Group]) -> list[str]:
     lines += _other_weights(sweep) + _twice(groups) + _continued(sweep)
     told: dict[str, list[int]] = {}
     for job in sweep.jobs:
-        own = job.facts.warnings if job.scores and "chosen_later" in job.facts.record else []
-        for line in [*job.faults, *own]:
+        for line in job.facts.warnings if job.scores else job.facts.faults:
             told.setdefault(line, []).append(job.number)
     scored = [job.number for job in sweep.jobs if job.scores]
     for line, numbers in told.items():
@@ -47,10 +49,10 @@ def _other_settings(sweep: Sweep) -> list[str]:
                 f"{key} {swept} ({', '.join(sorted(values))}): the scores were not measured in the "
                 "same way"
             )
-    sizes = {job.scores["sampling"]["resolution"] for job in jobs if job.scores}
+    sizes = {job.scores.sampling.resolution for job in jobs if job.scores}
     if len(sizes) > 1:
         lines.append(f"the pictures have different sizes ({listed(sorted(sizes))} pixels)")
-    primaries = sorted({job.scores["primary"] for job in jobs if job.scores})
+    primaries = sorted({job.scores.primary for job in jobs if job.scores})
     if len(primaries) > 1:
         lines.append(
             f"the runs declared different primary metrics ({', '.join(primaries)}); "
@@ -84,14 +86,15 @@ def _other_data(sweep: Sweep) -> list[str]:
 
 
 def _manifest(job: JobFacts, split: str) -> str | None:
-    data = job.facts.record["data"] if "data" in job.facts.record else {}
-    return data[split]["manifest"] if split in data else None
+    data = job.facts.record.data
+    return data[split].manifest if split in data else None
 
 
 def _other_weights(sweep: Sweep) -> list[str]:
     if _is_swept(sweep, "model"):
         return []
-    found = [j.facts.record["base_weights"] for j in sweep.jobs if "base_weights" in j.facts.record]
+    told = [job.facts.record.base_weights for job in sweep.jobs]
+    found = [weights for weights in told if weights]
     names = sorted({name for weights in found for name in weights})
     differing = [n for n in names if len({weights.get(n) for weights in found}) > 1]
     if not differing:
@@ -112,7 +115,7 @@ def _twice(groups: list[Group]) -> list[str]:
 
 
 def _continued(sweep: Sweep) -> list[str]:
-    numbers = [j.number for j in sweep.jobs if j.training and j.training["first_step"] > 1]
+    numbers = [j.number for j in sweep.jobs if j.training and j.training.first_step > 1]
     if not numbers:
         return []
     return [f"{jobs_words(numbers)}: continued, so the training seconds are of the rest only"]
@@ -120,10 +123,10 @@ def _continued(sweep: Sweep) -> list[str]:
 
 def steps_per_second(job: JobFacts) -> float | None:
     """Optimizer steps over seconds, of what the latest start of the run did."""
-    facts = job.training
-    if not facts or facts["seconds"] <= 0:
+    training = job.training
+    if training is None or training.seconds <= 0:
         return None
-    return float((facts["steps"] - facts["first_step"] + 1) / facts["seconds"])
+    return (training.steps - training.first_step + 1) / training.seconds
 
 
 def unfinished(sweep: Sweep) -> list[dict[str, Any]]:
@@ -136,43 +139,39 @@ def unfinished(sweep: Sweep) -> list[dict[str, Any]]:
 
 
 def _goes_on(job: JobFacts) -> str:
-    record = job.facts.record
-    command = str(record["command"]) if "command" in record else ""
+    command = job.facts.record.command
     return _with_folder(command, str(job.run.path)) if command else ""
 
 
 def whole_command(sweep: Sweep) -> str:
     """The command that goes on with every job that is left."""
-    if "command" not in sweep.record:
-        return ""
-    return _with_folder(str(sweep.record["command"]), str(sweep.folder))
+    return _with_folder(sweep.record.command, str(sweep.folder)) if sweep.record else ""
 
 
 def _with_folder(command: str, folder: str) -> str:
-    words = [word for word in command.split(" ") if not word.startswith("run_dir=")]
-    return " ".join([*words, f"run_dir={folder}"])
+    words = [word for word in shlex.split(command) if not word.startswith("run_dir=")]
+    return shlex.join([*words, f"run_dir={folder}"])
 
 
 def provenance(sweep: Sweep) -> list[tuple[str, str]]:
     """Name and value; a value that is not the same throughout names its jobs."""
-    keys = ("command", "started", "ended", "status")
-    lines = [(k, str(sweep.record[k])) for k in keys if sweep.record.get(k)]
+    told = asdict(sweep.record) if sweep.record else {}
+    lines = [(k, str(told[k])) for k in ("command", "started", "ended", "status") if told.get(k)]
     lines += [(f"override {key}", value) for key, value in sweep.fixed.items()]
-    records = {job.number: job.facts.record for job in sweep.jobs if job.facts.record}
-    for key in ("git", "versions", "base_weights", "device"):
-        inner = sorted({n for r in records.values() for n in _inside(r, key)})
-        for name in inner:
-            values = {number: _inside(r, key).get(name) for number, r in records.items()}
-            lines += _by_value(f"{key} {name}".strip(), values)
+    origins = {job.number: _origin(job) for job in sweep.jobs}
+    for key in sorted({key for origin in origins.values() for key in origin}):
+        lines += _by_value(key, {number: one.get(key) for number, one in origins.items()})
     for split in ("train", "val", "test"):
         by_job = {job.number: _manifest(job, split) for job in sweep.jobs}
         lines += _by_value(f"data {split}", by_job)
     return lines
 
 
-def _inside(record: dict[str, Any], key: str) -> dict[str, Any]:
-    value = record[key] if key in record else None
-    return value if isinstance(value, dict) else {} if value is None else {"": value}
+def _origin(job: JobFacts) -> dict[str, Any]:
+    """Where a run's numbers come from, by name."""
+    record = asdict(job.facts.record)
+    told = {key: record[key] for key in ("git", "versions", "base_weights", "device")}
+    return {key.replace(".", " "): value for key, value in leaves(told) if value not in (None, {})}
 
 
 def _by_value(name: str, by_job: dict[int, Any]) -> list[tuple[str, str]]:

@@ -1,9 +1,10 @@
 """The report of a sweep: `report.html`, self-contained, `report.md` and `runs.csv` beside it."""
 
+import os
 from pathlib import Path
 from typing import Any
 
-from sdexp.ground.run import write_text
+from sdexp.ground.files import write_text
 from sdexp.pages.environment import environment
 from sdexp.pages.sweep.facts import JobFacts, Sweep, read_sweep
 from sdexp.pages.sweep.figures import cost_figures, loss_figure
@@ -62,6 +63,7 @@ def _values(sweep: Sweep) -> dict[str, Any]:
         "loss": loss,
         "loss_words": loss_words,
         "grid": side_by_side(sweep),
+        "relative": lambda path: os.path.relpath(path, sweep.folder),
         "unfinished": unfinished(sweep),
         "whole_command": whole_command(sweep),
         "again": f"python -m sdexp.report runs={sweep.folder}",
@@ -80,8 +82,8 @@ def _metric_heads(sweep: Sweep) -> list[dict[str, Any]]:
     heads = []
     for name in sweep.metric_names:
         facts = [job.metrics[name] for job in sweep.jobs if name in job.metrics]
-        backbones = sorted({one["backbone"] for one in facts})
-        up = facts[0]["higher_is_better"]
+        backbones = sorted({one.backbone for one in facts})
+        up = facts[0].higher_is_better
         heads.append({"name": name, "up": up, "backbone": ", ".join(backbones)})
     return heads
 

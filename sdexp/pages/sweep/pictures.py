@@ -1,25 +1,15 @@
 """The same prompts over all runs of a sweep."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote
 
-from sdexp.pages.figures import thumbnail
+from sdexp.ground.rows import PictureRow
 from sdexp.pages.sweep.facts import JobFacts, Sweep
 from sdexp.pages.sweep.ranking import listed
+from sdexp.pages.thumbnails import Thumbnail, thumbnail
 
 PROMPTS = 6
 SIDE = 160
-
-
-@dataclass(frozen=True)
-class Thumbnail:
-    """A thumbnail, None for a file that is missing or broken, and the way to the whole picture."""
-
-    data: str | None
-    link: str
 
 
 @dataclass(frozen=True)
@@ -51,37 +41,27 @@ def side_by_side(sweep: Sweep) -> PictureGrid | None:
         paths = [jobs[0].run.images("reference") / f"{prompt}.png"]
         paths += [_path(sharing[0], "original", prompt) for sharing in originals]
         paths += [_path(job, "finetuned", prompt) for job in jobs]
-        pictures = [_picture(path, sweep.folder) for path in paths]
-        table.append((str(rows[jobs[0].number][prompt]["caption"]), pictures))
+        pictures = [thumbnail(path, SIDE) for path in paths]
+        table.append((rows[jobs[0].number][prompt].caption, pictures))
     return PictureGrid(columns, table)
 
 
-def _first_rows(job: JobFacts) -> dict[str, dict[str, Any]]:
+def _first_rows(job: JobFacts) -> dict[str, PictureRow]:
     """The original's rows of replicate 0 by prompt."""
-    rows = job.facts.rows
-    wanted = [row for row in rows if row["replicate"] == 0 and row["model"] == "original"]
-    return {row["prompt_id"]: row for row in wanted}
+    rows = [row for row in job.facts.rows if row.replicate == 0 and row.model == "original"]
+    return {row.prompt_id: row for row in rows}
 
 
 def _distinct_originals(
-    jobs: list[JobFacts], rows: dict[int, dict[str, dict[str, Any]]], prompts: list[str]
+    jobs: list[JobFacts], rows: dict[int, dict[str, PictureRow]], prompts: list[str]
 ) -> list[list[JobFacts]]:
     """Jobs whose original made the same pictures, together."""
     found: dict[tuple[str, ...], list[JobFacts]] = {}
     for job in jobs:
-        key = tuple(rows[job.number][prompt]["pixel_sha256"] for prompt in prompts)
+        key = tuple(rows[job.number][prompt].pixel_sha256 for prompt in prompts)
         found.setdefault(key, []).append(job)
     return list(found.values())
 
 
 def _path(job: JobFacts, model: str, prompt: str) -> Path:
     return job.run.images(model) / f"{prompt}_0.png"
-
-
-def _picture(path: Path, folder: Path) -> Thumbnail:
-    link = quote(Path(os.path.relpath(path, folder)).as_posix())
-    try:
-        return Thumbnail(thumbnail(path, SIDE), link)
-    except (OSError, SyntaxError):
-        # Pillow's word for some broken PNG files is SyntaxError.
-        return Thumbnail(None, link)

@@ -26,11 +26,12 @@ class Group:
 
     def column(self, metric: str, key: str) -> "Spread | None":
         """Spread of `original`, `finetuned` or `difference`; None where no run has the metric."""
-        values = [float(job.metrics[metric][key]) for job in self.counted if metric in job.metrics]
+        scored = [job.metrics[metric] for job in self.counted if metric in job.metrics]
+        values = [float(getattr(one, key)) for one in scored]
         return Spread.of(values) if values else None
 
     def verdicts(self, metric: str) -> list[str]:
-        return [job.metrics[metric]["verdict"] for job in self.counted if metric in job.metrics]
+        return [job.metrics[metric].verdict for job in self.counted if metric in job.metrics]
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def ranked(groups: list[Group], metric: str) -> list[Group]:
 def higher_is_better(groups: list[Group], metric: str) -> bool:
     """The direction of a metric, from the first run that has it."""
     metrics = [job.metrics[metric] for g in groups for job in g.jobs if metric in job.metrics]
-    return bool(metrics and metrics[0]["higher_is_better"])
+    return bool(metrics and metrics[0].higher_is_better)
 
 
 def pareto(points: list[tuple[float, float]]) -> list[int]:
@@ -110,14 +111,14 @@ def numbers_line(sweep: Sweep, groups: list[Group]) -> str:
     assert original and finetuned and difference
     facts = best.counted[0].metrics[name]
     between = ""
-    if finetuned.n == 1 and facts["ci95"]:
-        low, high = (number(bound, True) for bound in facts["ci95"])
+    if finetuned.n == 1 and facts.ci95:
+        low, high = (number(bound, True) for bound in facts.ci95)
         between = f", 95 % interval {low} to {high}"
     if finetuned.sd is not None:
         between = f", standard deviation over {finetuned.n} seeds {number(difference.sd)}"
-    direction = "higher" if facts["higher_is_better"] else "lower"
+    direction = "higher" if facts.higher_is_better else "lower"
     return (
-        f"{name} with {facts['backbone']}: {number(original.mean)} → {number(finetuned.mean)} "
+        f"{name} with {facts.backbone}: {number(original.mean)} → {number(finetuned.mean)} "
         f"(difference {number(difference.mean, True)}{between}; {direction} is better). Against "
         f"the original: {', '.join(best.verdicts(name))}."
     )
@@ -132,6 +133,7 @@ def doubts(sweep: Sweep, groups: list[Group]) -> list[str]:
     lines = []
     if len(order) > 1:
         lines = [_lead_line(order, name), _curse_line(order[0], len(order))]
+        lines += _scored_again(order[0])
     if all(len(group.counted) < 2 for group in order):
         lines.append(
             "Trained with one seed each: how much another training seed moves "
@@ -165,11 +167,11 @@ def _lead_line(order: list[Group], name: str) -> str:
 
 def _interval_words(order: list[Group], name: str) -> str:
     facts = [group.counted[0].metrics[name] for group in order[:2]]
-    if not all(one["ci95"] for one in facts):
+    if not all(one.ci95 for one in facts):
         return f"{name} has no interval, so whether chance explains the lead cannot be told."
-    if not math.isclose(facts[0]["original"], facts[1]["original"], rel_tol=1e-6):
+    if not math.isclose(facts[0].original, facts[1].original, rel_tol=1e-6):
         return "Their originals score differently, so their intervals cannot be held together."
-    (low, high), (other_low, other_high) = (one["ci95"] for one in facts)
+    (low, high), (other_low, other_high) = (one.ci95 or (0.0, 0.0) for one in facts)
     if high < other_low or other_high < low:
         return "Their 95 % intervals do not overlap: it is more than chance among these prompts."
     return "Their 95 % intervals overlap: these prompts do not show that the best is the better."
@@ -190,6 +192,21 @@ def _curse_line(best: Group, count: int) -> str:
             f"here; or see it again on prompts that did not choose it: {_again(job, 'val')}."
         )
     return f"{line}Score it again on prompts that did not choose it."
+
+
+def _scored_again(best: Group) -> list[str]:
+    """What evaluations beside the best runs' own found."""
+    lines = []
+    for job in best.counted:
+        for one in job.facts.beside:
+            if one.scores is not None and one.scores.control is None:
+                metric = one.scores.primary_metric
+                lines.append(
+                    f"Job {job.number} scored again ({', '.join(one.record.differs)}): "
+                    f"{one.scores.primary} {number(metric.original)} → {number(metric.finetuned)}, "
+                    f"{metric.verdict}."
+                )
+    return lines
 
 
 def _again(job: JobFacts, split: str) -> str:

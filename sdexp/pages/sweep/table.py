@@ -2,6 +2,7 @@
 
 import csv
 import io
+from dataclasses import asdict
 
 from sdexp.pages.sweep.facts import JobFacts, Sweep
 
@@ -45,24 +46,15 @@ def _row(sweep: Sweep, job: JobFacts) -> list[object]:
     training = job.training
     given = [job.given[c] if c in job.given else None for c in sweep.columns]
     scores = [value for name in sweep.metric_names for value in _scores(job, name)]
-    cost = [training[key] if training else None for key in ("seconds", *TRAINING)]
-    return [
-        job.number,
-        job.status,
-        job.exit_code,
-        job.reason,
-        *given,
-        *scores,
-        job.drift,
-        *cost,
-        str(job.run.path),
-    ]
+    cost = [getattr(training, key) if training else None for key in ("seconds", *TRAINING)]
+    state = [job.number, job.status, job.exit_code, job.reason]
+    return [*state, *given, *scores, job.drift, *cost, str(job.run.path)]
 
 
 def _scores(job: JobFacts, name: str) -> list[object]:
     if name not in job.metrics:
         return [None] * len(SCORES)
-    facts = job.metrics[name]
-    low, high = facts["ci95"] or (None, None)
-    flat = facts | {"ci95_low": low, "ci95_high": high}
+    metric = job.metrics[name]
+    low, high = metric.ci95 or (None, None)
+    flat = asdict(metric) | {"ci95_low": low, "ci95_high": high}
     return [flat[key] for key in SCORES]

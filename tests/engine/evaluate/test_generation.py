@@ -4,6 +4,7 @@ import pytest
 
 from sdexp.engine.evaluate.generation import generate
 from sdexp.engine.train.trainer import Trainer
+from sdexp.ground.records import GenerateRequest
 from sdexp.ground.store import Store
 from sdexp.model.stable_diffusion import LoadedStableDiffusion
 
@@ -23,17 +24,11 @@ def test_pictures_that_were_made_are_not_made_again(
         return work(self, prompts, *rest)
 
     monkeypatch.setattr(LoadedStableDiffusion, "generate", counted)
-    sampling = {
-        "sampler": "ddim", "num_inference_steps": 2, "guidance_scale": 2.0, "negative_prompt": "",
-    }  # fmt: skip
     pictures = []
     for count in (1, 2, 2):
         folder = run.path / f"generated-{len(pictures)}"
-        request = {
-            "folder": str(folder), "prompt": "a big red heart", "seeds": list(range(count)),
-            "sampling": sampling,
-        }  # fmt: skip
-        generate(run, recipes(*options), store, request)
+        request = GenerateRequest("a big red heart", list(range(count)), "ddim", 2, 2.0, "")
+        generate(run, folder, recipes(*options), store, request)
         pictures.append({file.name: file.read_bytes() for file in folder.iterdir()})
     assert len(made) == 4 and pictures[1] == pictures[2]
     assert pictures[0]["original_0.png"] == pictures[1]["original_0.png"]

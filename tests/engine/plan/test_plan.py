@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from sdexp.engine.evaluate.evaluation import evaluate
+from sdexp.engine.evaluate.evaluation import Evaluation, evaluate
 from sdexp.engine.hardware import make_optimizer
 from sdexp.engine.plan.disk import Needs, check_disk, check_trainer_disk, looks, needs_of
 from sdexp.engine.plan.plan import LOOKED_AT, _spread, plan
@@ -158,7 +158,7 @@ def test_the_store_holds_afterwards_what_was_said(
     run, built = new_run("run"), recipes()
     config = plain(read_config(run.config))
     Trainer(run, built, store, config).train()
-    evaluate(run, built, store, config)
+    evaluate(Evaluation(run, run, built, store), config)
     gained = sum(entry.size for entry in entries(store))
     assert before["disk"]["store"] == within(0.02, gained)
     images = folder_bytes(run.path / "images")

@@ -13,8 +13,8 @@ import pytest
 from sdexp.engine.train.checkpoint import read_checkpoint, settle
 from sdexp.ground.build import Config, write_config
 from sdexp.ground.run import RunFolder
-from sdexp.tracker.jsonl import read
 from tests import forks
+from tests.records import logged
 
 STEPS, SAVES = 12, 5
 COMMON = [
@@ -70,7 +70,7 @@ class Runs:
 
     def kill_somewhere(self, run: RunFolder, rng: random.Random) -> int:
         """Exit code of a child that is killed a random while after a random step."""
-        last = max([0, *(row["step"] for row in read(run.log))])
+        last = max([0, *(row["step"] for row in logged(run.log))])
         target = rng.randint(min(last, STEPS - 1), STEPS - 1)
         child = forks.start(forks.train, run.path, self.store)
         while child.exitcode is None and last_step(run) < target:
@@ -84,7 +84,7 @@ class Runs:
     def finish_and_compare(self, run: RunFolder) -> None:
         assert self.train(run) == 0
         assert result(run) == self.expected
-        rows = [(row["split"], row["name"], row["step"]) for row in read(run.log)]
+        rows = [(row["split"], row["name"], row["step"]) for row in logged(run.log)]
         assert len(rows) == len(set(rows))
         losses = [step for split, name, step in rows if (split, name) == ("train", "loss")]
         assert losses == list(range(1, STEPS + 1))

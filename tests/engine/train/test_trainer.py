@@ -1,5 +1,6 @@
 """The training loop, run for real on the embedded model with a handful of steps."""
 
+import hashlib
 import json
 import os
 import signal
@@ -19,8 +20,8 @@ from sdexp.ground.errors import DivergedError
 from sdexp.ground.interrupt import Interrupted, check_interrupt, listening
 from sdexp.ground.run import RunFolder
 from sdexp.ground.store import Store
-from sdexp.tracker.jsonl import read
 from tests.commands import digest
+from tests.records import logged
 
 
 def trainer(run: RunFolder, recipes: Any, store: Store, *overrides: str) -> Trainer:
@@ -52,7 +53,7 @@ def train(new_run: Any, recipes: Any, store: Store) -> Any:
 
 
 def losses(run: RunFolder, split: str = "train", name: str = "loss") -> dict[int, float]:
-    rows = [row for row in read(run.log) if row["split"] == split and row["name"] == name]
+    rows = [row for row in logged(run.log) if row["split"] == split and row["name"] == name]
     assert len({row["step"] for row in rows}) == len(rows), "a step is logged twice"
     return {row["step"]: row["value"] for row in rows}
 
@@ -343,9 +344,14 @@ def test_a_picture_is_decoded_once_in_a_run(new_run: Any, recipes: Any, store: S
 
 def test_the_worker_records_what_it_did(new_run: Any) -> None:
     run = new_run("record")
-    facts = worker._train(run)["training"]
+    worker._train(run, "")
     record = run.read_record()
-    assert facts["steps"] == 4 and facts["trainable_parameters"] < facts["total_parameters"]
-    assert facts["images_per_second"] > 0 and facts["peak_memory_gb"] > 0.1
-    assert record["data"]["train"]["pictures"] == 40
-    assert len(record["base_weights"]["unet"]) == 64
+    facts = record.training
+    assert facts is not None and facts.images_per_second is not None
+    assert facts.steps == 4 and facts.trainable_parameters < facts.total_parameters
+    assert facts.images_per_second > 0 and facts.peak_memory_gb > 0.1
+    assert record.data["train"].pictures == 40 and len(record.base_weights["unet"]) == 64
+    (saved,) = record.weights.values()
+    file = run.weights / "pytorch_lora_weights.safetensors"
+    assert saved.sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
+    assert saved.shapes == {name: list(t.shape) for name, t in load_file(file).items()}

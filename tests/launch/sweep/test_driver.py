@@ -1,18 +1,18 @@
 """Sweeps as a person starts them: checked first, each job alone, continued by the same line."""
 
-import json
 import os
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from sdexp import train
 from sdexp.ground.build import read_config, write_config
+from sdexp.ground.record_files import read_record, write_record
+from sdexp.ground.records import SweepJob, SweepRecord
 from sdexp.ground.run import RunFolder
 from sdexp.ground.store import Store, default_root
 from sdexp.launch.sweep import driver
@@ -30,9 +30,8 @@ def at_home(empty_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[3]))
 
 
-def jobs_of(folder: Path) -> list[dict[str, Any]]:
-    jobs: list[dict[str, Any]] = json.loads((folder / "sweep.json").read_text())["jobs"]
-    return jobs
+def jobs_of(folder: Path) -> list[SweepJob]:
+    return read_record(folder / "sweep.json", SweepRecord).jobs
 
 
 @pytest.mark.parametrize(
@@ -70,9 +69,10 @@ def test_a_sweep_of_other_jobs_is_not_mixed_in(
 ) -> None:
     folder = empty_folder / "old"
     folder.mkdir()
-    (folder / "sweep.json").write_text('{"jobs": [{"overrides": ["training.seed=1"]}]}')
+    jobs = [SweepJob(0, ["training.seed=1"]), SweepJob(1, ["training.seed=3"])]
+    write_record(folder / "sweep.json", SweepRecord("x", "failed", "2026", jobs))
     line = fault(capfd, 2, "-m", *FAST, "training.seed=1,2", "run_dir=old")
-    assert "holds a sweep of other jobs" in line
+    assert "holds a sweep of other jobs (also training.seed=3)" in line
     (folder / "sweep.json").rename(folder / "notes.txt")
     line = fault(capfd, 2, "-m", *FAST, "training.seed=1,2", "run_dir=old")
     assert "holds files but no sweep" in line
@@ -92,13 +92,13 @@ def test_bad_jobs_harm_no_good_one_and_alone_run_again(
     assert train.main(command) == 1
     folder = empty_folder / "sweep"
     jobs = dict(zip(seeds, jobs_of(folder), strict=True))
-    assert {s for s, job in jobs.items() if job["status"] == "finished"} == set(range(6))
-    reasons = {seed: jobs[seed]["reason"] for seed in seeds if seed > 100}
+    assert {s for s, job in jobs.items() if job.status == "finished"} == set(range(6))
+    reasons = {seed: str(jobs[seed].reason) for seed in seeds if seed > 100}
     assert "ZeroDivisionError" in (folder / "1" / "stacks" / "rank0.txt").read_text()
     assert "abort" in (folder / "5" / "stacks" / "rank0.txt").read_text().lower()
     assert "code 0" in reasons[102] and "code -6" in reasons[103] and "code -9" in reasons[104]
     assert "sweep.job_timeout=40" in reasons[105]
-    assert all(jobs[seed]["exit_code"] == 70 for seed in reasons)
+    assert all(jobs[seed].exit_code == 70 for seed in reasons)
     assert all(reason in (folder / "report.html").read_text() for reason in reasons.values())
 
     records = {n: RunFolder(folder / str(n)).read_record() for n in range(11)}
@@ -106,7 +106,7 @@ def test_bad_jobs_harm_no_good_one_and_alone_run_again(
     assert train.main(command) == 0
     for number, seed in enumerate(seeds):
         run = RunFolder(folder / str(number))
-        same = run.read_record()["started"] == records[number]["started"]
+        same = run.read_record().started == records[number].started
         assert same == (seed < 100), "only the bad ones run again"
         assert digest(run.weights) == digest(solo(run, tmp_path).weights), seed
 
@@ -141,7 +141,7 @@ def test_a_killed_driver_leaves_nothing_running_and_goes_on(
         os.kill(driver.pid, signal.SIGKILL)
     assert list(folder.glob("0/checkpoints/0*")) and not (folder / "0" / "weights").exists()
     assert subprocess.run(command).returncode == 0
-    assert [job["status"] for job in jobs_of(folder)] == ["finished"] * 2
+    assert [job.status for job in jobs_of(folder)] == ["finished"] * 2
     assert "resuming after step" in (folder / "0" / "output.log").read_text()
     for number in (0, 1):
         run = RunFolder(folder / str(number))

@@ -1,41 +1,59 @@
-import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from sdexp.dataset.scenes import captions, draw, make_scene
-from sdexp.ground.run import MODELS, RunFolder
+from sdexp.ground.errors import DataError
+from sdexp.ground.record_files import write_record
+from sdexp.ground.records import (
+    ControlsRecord,
+    EvaluationRecord,
+    FloorRecord,
+    PairRecord,
+    ScoresRecord,
+)
+from sdexp.ground.rows import write_rows
+from sdexp.ground.run import MODELS, EvaluationFolder, RunFolder
 from sdexp.pages.environment import markdown_cell
 from sdexp.pages.figures import smooth
-from sdexp.pages.run.facts import extremes, number, read_facts, verdict_lines
+from sdexp.pages.run.facts import read_facts
 from sdexp.pages.run.page import write_report
+from sdexp.pages.run.pictures import extremes
+from sdexp.pages.run.verdict import verdict_lines
+from sdexp.pages.words import number
+from tests import records
+from tests.records import metric, write_log
 
-METRIC = {
-    "original": 20.0, "finetuned": 24.0, "difference": 4.0, "ci95": [3.1, 4.9], "p": 0.001,
-    "minimum_detectable_effect": 0.4, "smallest_effect": 0.5, "higher_is_better": True,
-    "backbone": "pocket-clip", "n": 12, "n_reference": 0, "verdict": "better",
-}  # fmt: skip
+METRIC = metric(
+    24.0,
+    up=True,
+    verdict="better",
+    original=20.0,
+    difference=4.0,
+    ci95=(3.1, 4.9),
+    n=12,
+    n_reference=0,
+)
 HOSTILE = '<script>alert(1)</script> | **bold** `x` [a](b) "q" <img src=x onerror=y>'
 
 
-def scores(**changes: Any) -> dict[str, Any]:
-    lower = METRIC | {"higher_is_better": False, "n_reference": 50}
-    return {
-        "primary": "kid", "n_prompts": 12, "replicates": 1, "control": None,
-        "sampling": {"sampler": "ddim", "num_inference_steps": 20, "guidance_scale": 3.0,
-                     "negative_prompt": "", "resolution": 64},
-        "metrics": {"clip_score": METRIC, "fid": lower | {"ci95": None},
-                    "kid": lower | {"difference": -4.0} | changes},
-        "applied": {"applied": 112, "changed": 111, "missing": [], "unexpected": []},
-        "controls": {"real_vs_real": {"kid": {"value": 0.02, "n": 25, "n_reference": 25}},
-                     "shuffled_captions": {"clip_score": {"original": 9.0, "finetuned": 9.5}}},
-        "warnings": ["fid rests on 50 real pictures"],
-    }  # fmt: skip
+def scores(**changes: Any) -> ScoresRecord:
+    """`changes` are those of the primary metric."""
+    lower = replace(METRIC, higher_is_better=False, n_reference=50)
+    metrics = {
+        "kid": replace(lower, **({"difference": -4.0} | changes)),
+        "clip_score": METRIC,
+        "fid": replace(lower, ci95=None),
+    }
+    controls = ControlsRecord(
+        real_vs_real={"kid": FloorRecord(0.02, 25, 25)},
+        shuffled_captions={"clip_score": PairRecord(9.0, 9.5)},
+    )
+    return records.scores(metrics, n_prompts=12, controls=controls)
 
 
 @pytest.fixture
@@ -53,30 +71,19 @@ def run(tmp_path: Path) -> RunFolder:
         for model in MODELS:
             gain = (k * 7 % 12) if model == "finetuned" else 0
             caption = HOSTILE if k == 0 else captions(scene)[0]
-            rows.append(
-                {"prompt_id": f"id{k:02d}", "replicate": 0, "model": model, "caption": caption,
-                 "clip_score": 10.0 + gain}
-            )  # fmt: skip
-    pq.write_table(pa.Table.from_pylist(rows), folder.per_image)
-    folder.scores.write_text(json.dumps(scores()))
+            rows.append(records.row(f"id{k:02d}", model, caption, clip_score=10.0 + gain))
+    write_rows(folder.per_image, rows)
+    write_record(folder.scores, scores())
     folder.config.write_text("training:\n  seed: 0\n")
-    log = [
-        {"step": s, "epoch": 0.1, "split": split, "name": "loss", "value": 1 / (s + 1), "time": 0}
-        for s in range(20)
-        for split in ("train", "validation")
-    ]
-    folder.log.write_text("\n".join(map(json.dumps, log)) + "\n")
-    folder.update_record(
-        status="finished", stage="evaluate", reason=None, device="cpu",
-        command="python -m sdexp.train", chosen_later=[], grown_from=[],
-        choices={"model": "pocket", "finetune": "lora", "dataset": "pocket"},
-        versions={"torch": "2"},
-        data={"train": {"pictures": 9, "captions": 45, "manifest": "f" * 64,
-                        "dropped": [["bad<b>.jpg", "truncated"]], "repaired": []}},
-        training={"steps": 19, "epochs": 0.4, "first_step": 1, "seconds": 3.0,
-                  "trainable_parameters": 100,
-                  "total_parameters": 1000, "peak_memory_gb": 1.2, "best_step": None},
-    )  # fmt: skip
+    steps = [(step, split) for step in range(20) for split in ("train", "validation")]
+    write_log(folder.log, [{"step": s, "split": split, "value": 1 / (s + 1)} for s, split in steps])
+    folder.write_record(
+        replace(
+            records.FINISHED,
+            choices={"model": "pocket", "finetune": "lora", "dataset": "pocket"},
+            data={"train": records.split("f" * 64, dropped=[("bad<b>.jpg", "truncated")])},
+        )
+    )
     return folder
 
 
@@ -130,18 +137,19 @@ def test_the_same_folder_gives_the_same_bytes(run: RunFolder) -> None:
     ],
 )
 def test_every_verdict_has_its_sentence(run: RunFolder, verdict: str, sentence: str) -> None:
-    run.scores.write_text(json.dumps(scores(verdict=verdict)))
+    write_record(run.scores, scores(verdict=verdict))
     assert sentence in verdict_lines(read_facts(run))[1]
 
 
 def test_a_control_is_no_verdict(run: RunFolder) -> None:
-    run.scores.write_text(json.dumps(scores() | {"control": "self", "applied": None}))
+    control = replace(scores(), control="self", applied=None)
+    write_record(run.scores, control)
     write_report(run)
     page = run.report_html.read_text()
     assert "the original against itself" in page and "is better on" not in page
-    assert "clip_score, fid, kid differ: do not trust" in page
-    same = {name: m | {"difference": 0.0} for name, m in scores()["metrics"].items()}
-    run.scores.write_text(json.dumps(scores() | {"control": "self", "metrics": same}))
+    assert "kid, clip_score, fid differ: do not trust" in page
+    same = {name: replace(metric, difference=0.0) for name, metric in control.metrics.items()}
+    write_record(run.scores, replace(control, metrics=same))
     assert "every difference is exactly 0" in verdict_lines(read_facts(run))[2]
 
 
@@ -165,7 +173,7 @@ def test_without_an_evaluation_the_page_says_so(run: RunFolder) -> None:
 def test_an_unfinished_run_has_no_verdict(
     run: RunFolder, status: str, stage: str, sentence: str
 ) -> None:
-    run.update_record(status=status, stage=stage, reason="the disk is full")
+    run.change_record(status=status, stage=stage, reason="the disk is full")
     assert verdict_lines(read_facts(run))[1] == sentence
 
 
@@ -174,7 +182,7 @@ def test_the_page_has_its_parts_in_order_and_the_verdict_first(run: RunFolder) -
     page = run.report_html.read_text()
     parts = [
         "The fine-tuned model is better on kid.", "Proof of loading", "Warnings", "<h2>Scores",
-        "+3.100 to +4.900", "0.400 / 0.500", "<td>12</td>", "pocket-clip", "Controls",
+        "+3.100 to +4.900", "0.400 / 0.500", "<td>12</td>", "Controls",
         "25 real pictures against 25 others: 0.020", "Same prompt, same noise", "Gained most",
         "Lost most", "validation, fixed noise", "seed: 0", "python -m sdexp.train", "f" * 64,
     ]  # fmt: skip
@@ -185,16 +193,82 @@ def test_the_page_has_its_parts_in_order_and_the_verdict_first(run: RunFolder) -
     assert page.count('alt="original"') == page.count('alt="real picture"') == 9 + 3 + 3
 
 
-def test_after_another_evaluation_its_configuration_is_shown(run: RunFolder) -> None:
-    run.evaluation_config.write_text("evaluation:\n  replicates: 7\n")
-    run.update_record(evaluate_command="python -m sdexp.evaluate run=x evaluation.replicates=7")
-    write_report(run)
+def beside(run: RunFolder, name: str, told: ScoresRecord | None) -> EvaluationFolder:
+    """An evaluation beside the run's own."""
+    folder = run.evaluation(name)
+    record = EvaluationRecord(
+        command="python -m sdexp.evaluate run=x evaluation.replicates=7",
+        started="2026",
+        differs=["evaluation.replicates: 1 -> 7"],
+        chosen_later=["evaluation.primary"],
+        steps=100,
+        status="finished" if told else "failed",
+        reason=None if told else "the disk is full",
+    )
+    write_config_text(folder, "evaluation:\n  replicates: 7\n")
+    write_record(folder.evaluation_record, record)
+    if told:
+        write_record(folder.scores, told)
+    return folder
+
+
+def write_config_text(folder: EvaluationFolder, text: str) -> None:
+    folder.path.mkdir(parents=True, exist_ok=True)
+    folder.config.write_text(text)
+
+
+def test_an_evaluation_beside_the_runs_own_has_a_page_and_a_line(run: RunFolder) -> None:
+    worse = scores(verdict="worse", finetuned=31.0)
+    folder = beside(run, "2026_replicates-7", worse)
+    beside(run, "2027_broken", None)
+    assert write_report(run, folder) == [] and write_report(run) == []
+    page = folder.report_html.read_text()
+    assert "The fine-tuned model is worse on kid." in page and "replicates: 7" in page
+    assert "evaluation.replicates: 1 -&gt; 7" in page and 'href="../../report.html"' in page
+    assert "evaluation.primary was chosen after the run" in page
+    own = run.report_html.read_text()
+    assert "The fine-tuned model is better on kid." in own and "chosen after" not in own
+    assert 'href="evaluations/2026_replicates-7/report.html"' in own and "31.00" in own
+    assert "2027_broken" in own and '<span class="soft">failed</span>' in own
+    assert "Other evaluations" not in page
+    run.change_record(training=replace(records.TRAINING, steps=200))
+    assert "made with the weights of step 100" in " ".join(read_facts(run, folder).warnings)
+
+
+def test_what_cannot_be_read_is_told_and_the_rest_is_shown(run: RunFolder) -> None:
+    run.scores.write_text('{"format": 1, "prim')
+    run.per_image.write_bytes(b"PAR1")
+    with run.log.open("ab") as log:
+        log.write(b"\x89 no row\n")
+    faults = write_report(run)
+    assert [
+        name in fault
+        for name, fault in zip(
+            ("log.jsonl", "scores.json", "per_image.parquet"), faults, strict=True
+        )
+    ] == [True] * 3
     page = run.report_html.read_text()
-    assert "replicates: 7" in page and "sdexp.evaluate run=x" in page
+    assert "<svg" in page and "1 line is damaged (first: line 41)" in page
+
+
+def test_pictures_that_are_gone_or_broken_are_counted(run: RunFolder) -> None:
+    (run.images("original") / "id00_0.png").unlink()
+    (run.images("finetuned") / "id01_0.png").write_bytes(b"\x89PNG broken")
+    (fault,) = write_report(run)
+    assert "2 pictures cannot be read (first: " in fault and "id00_0.png" in fault
+    page = run.report_html.read_text()
+    assert page.count('<span class="missing">missing</span>') >= 2 and "2 pictures cannot" in page
+
+
+def test_without_its_record_nothing_can_be_told(run: RunFolder) -> None:
+    run.record.unlink()
+    with pytest.raises(DataError, match=r"run\.json: missing"):
+        write_report(run)
+    assert not run.report_html.exists()
 
 
 def test_a_failed_run_says_why(run: RunFolder) -> None:
-    run.update_record(status="failed", stage="train", reason="step 3: loss nan")
+    run.change_record(status="failed", stage="train", reason="step 3: loss nan")
     run.log.unlink()
     run.scores.unlink()
     write_report(run)

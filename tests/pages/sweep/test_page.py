@@ -1,13 +1,16 @@
 import json
 import math
 import statistics
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from sdexp import report as door
-from sdexp.ground.errors import ConfigError
-from sdexp.pages.run.facts import drift_lines
+from sdexp.ground.errors import DataError
+from sdexp.ground.records import DriftRecord
+from sdexp.pages.run.facts import read_scores
+from sdexp.pages.run.verdict import drift_lines
 from sdexp.pages.sweep.page import write_sweep_report
 from sdexp.pages.sweep.table import inert
 from tests.pages.sweep_folders import (
@@ -99,8 +102,9 @@ def test_jobs_without_a_result_say_why_and_how_to_go_on(sweep: Path) -> None:
     assert f"python -m sdexp.train optimizer.lr=1 run_dir={sweep / '4'}" in text
     assert "job 5 waiting" in text and "job 6 interrupted , exit code 130" in text
     assert f"python -m sdexp.train -m x=1,2 run_dir={sweep}" in text
-    assert "job 4: scores.json cannot be read" in told(sweep)
-    assert "job 4: per_image.parquet cannot be read" in told(sweep)
+    lines = [line for line in told(sweep) if line.startswith("job 4: ")]
+    for name in ("scores.json", "per_image.parquet"):
+        assert any(f"{name}: damaged" in line for line in lines)
 
 
 def test_figures_are_drawn_apart(sweep: Path) -> None:
@@ -138,24 +142,22 @@ def test_without_evaluations_nothing_is_best(tmp_path: Path) -> None:
     assert "Trained, not evaluated: none is best." in text and "Validation loss" in text
 
 
-def test_scores_from_before_drift_was_measured(sweep: Path) -> None:
+def test_without_a_metric_between_pictures_there_is_no_drift(sweep: Path) -> None:
     for number in range(4):
         file = sweep / str(number) / "scores.json"
-        old = json.loads(file.read_text())
-        del old["drift"]
-        file.write_text(json.dumps(old))
+        file.write_text(json.dumps(json.loads(file.read_text()) | {"drift": {}}))
     write_sweep_report(sweep)
     assert table(sweep)[0]["drift"] == ""
     assert (sweep / "report.html").read_text().count("<svg") == 2
 
 
 def test_the_page_of_one_run_tells_its_drift(sweep: Path) -> None:
-    written = json.loads((sweep / "0" / "scores.json").read_text())
-    (line,) = drift_lines(written | {"drift": scores()["drift"]})
+    written = read_scores(sweep / "0" / "scores.json")
+    drift = {"lpips_gt": DriftRecord(0.5, (0.4, 0.6), "pocket-clip")}
+    (line,) = drift_lines(replace(written, drift=drift))
     assert line.startswith("lpips_gt with pocket-clip between") and "0.400 to 0.600" in line
     assert "how far the model moved, not whether for better" in line
-    del written["drift"]
-    assert drift_lines(written) == []
+    assert drift_lines(replace(written, drift={})) == []
 
 
 def test_the_same_folder_gives_the_same_bytes(sweep: Path) -> None:
@@ -185,5 +187,5 @@ def test_the_door_takes_one_run_or_many(sweep: Path, capfd: pytest.CaptureFixtur
 
 def test_a_broken_record_of_the_sweep_is_told(sweep: Path) -> None:
     (sweep / "sweep.json").write_text("{")
-    with pytest.raises(ConfigError, match=r"sweep\.json cannot be read"):
+    with pytest.raises(DataError, match=r"sweep\.json: damaged"):
         write_sweep_report(sweep)

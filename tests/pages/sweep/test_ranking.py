@@ -20,6 +20,7 @@ from tests.pages.sweep_folders import (
     told,
     write_record,
 )
+from tests.records import split
 
 
 def test_the_lead_is_held_against_the_seeds(sweep: Path) -> None:
@@ -109,8 +110,8 @@ def test_what_may_not_be_compared_is_named(tmp_path: Path) -> None:
     for number in range(2):
         run = make_run(tmp_path / str(number), 1, scores(kid=metric(30.0)))
     config = run.config.read_text().replace("guidance_scale: 3.0", "guidance_scale: 7.0")
-    run.evaluation_config.write_text(config)
-    run.update_record(base_weights={"unet": "v" * 64}, data={"test": {"manifest": "n" * 64}})
+    run.config.write_text(config)
+    run.change_record(base_weights={"unet": "v" * 64}, data={"test": split("n" * 64)})
     write_record(tmp_path, [job(0, "a=1"), job(1, "a=2")])
     lines = "\n".join(told(tmp_path))
     assert "evaluation.guidance_scale differs between the runs (3.0, 7.0)" in lines
@@ -125,7 +126,7 @@ def test_a_folder_of_runs_is_compared_by_its_configurations(tmp_path: Path) -> N
     day = tmp_path / "2026-11-20"
     make_run(day / "a", 1, scores(kid=metric(30.0)), "1e-3")
     make_run(day / "b", 2, scores(kid=metric(40.0)), "1e-3")
-    make_run(day / "c", 1, scores(kid=metric(50.0)), "1e-4").update_record(
+    make_run(day / "c", 1, scores(kid=metric(50.0)), "1e-4").change_record(
         status="failed", exit_code=74, reason="the disk is full"
     )
     for folder in (day, tmp_path):

@@ -1,0 +1,246 @@
+"""What stands in run.json, scores.json, sweep.json and their like: each typed once."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from sdexp.ground.applied import Applied
+from sdexp.ground.sampling import Sampling
+
+Status = Literal["waiting", "running", "finished", "failed", "interrupted"]
+Stage = Literal["train", "evaluate"]
+Verdict = Literal["better", "worse", "no evidence", "underpowered"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How stages ended: exit code, and the reason where it is not 0."""
+
+    exit_code: int
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class GitRecord:
+    """Commit of the checkout that ran, and whether it had changes; None outside a checkout."""
+
+    commit: str | None
+    dirty: bool | None
+
+
+@dataclass(frozen=True)
+class SplitRecord:
+    """One split as it was opened; dropped and repaired: (item, reason)."""
+
+    pictures: int
+    captions: int
+    manifest: str
+    dropped: list[tuple[str, str]]
+    repaired: list[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class TrainingRecord:
+    """What a training did; seconds and speed are those of its latest start."""
+
+    steps: int
+    epochs: float
+    first_step: int
+    seconds: float
+    images_per_second: float | None
+    trainable_parameters: int
+    total_parameters: int
+    best_step: int | None
+    peak_memory_gb: float
+
+
+@dataclass(frozen=True)
+class SavedFile:
+    """A file of `weights/`: its sha256, and the shape of each tensor in it."""
+
+    sha256: str
+    shapes: dict[str, list[int]]
+
+
+@dataclass(frozen=True)
+class EvaluatedRecord:
+    """What an evaluation took."""
+
+    seconds: float
+    pictures: int
+    peak_memory_gb: float
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """run.json: what a run is made from and what became of it.
+
+    grown_from: lengths that the run was meant to have before it was extended; stage: where an
+    unfinished run goes on; base_weights: fingerprints of the original.
+    """
+
+    command: str = ""
+    status: Status = "waiting"
+    stage: Stage = "train"
+    exit_code: int | None = None
+    reason: str | None = None
+    started: str | None = None
+    ended: str | None = None
+    command_seconds: float | None = None
+    choices: dict[str, str] = field(default_factory=dict)
+    grown_from: list[int | None] = field(default_factory=list)
+    plugins: list[str] = field(default_factory=list)
+    git: GitRecord = GitRecord(None, None)
+    versions: dict[str, str] = field(default_factory=dict)
+    device: str | None = None
+    base_weights: dict[str, str] = field(default_factory=dict)
+    data: dict[str, SplitRecord] = field(default_factory=dict)
+    training: TrainingRecord | None = None
+    weights: dict[str, SavedFile] = field(default_factory=dict)
+    evaluation: EvaluatedRecord | None = None
+
+    @property
+    def is_trained(self) -> bool:
+        """False while a training, also a continued one, has not come to its end."""
+        return self.stage != "train" or self.status == "finished"
+
+
+@dataclass(frozen=True)
+class EvaluationRecord:
+    """evaluation.json: an evaluation beside the run's own.
+
+    differs: what sets it apart, as "key: old -> new"; chosen_later: what its verdict rests on and
+    the run did not declare; steps: how long the weights had trained.
+    """
+
+    command: str
+    started: str
+    differs: list[str]
+    chosen_later: list[str]
+    steps: int | None
+    status: Status = "running"
+    exit_code: int | None = None
+    reason: str | None = None
+    ended: str | None = None
+    evaluation: EvaluatedRecord | None = None
+
+
+@dataclass(frozen=True)
+class GenerateRequest:
+    """request.json: what `sdexp.generate` asks for."""
+
+    prompt: str
+    seeds: list[int]
+    sampler: str
+    num_inference_steps: int
+    guidance_scale: float
+    negative_prompt: str
+
+
+@dataclass(frozen=True)
+class PlanRecord:
+    """What a run would need; `seconds` of training and pictures only where it was measured."""
+
+    steps: int
+    run_bytes: int
+    store_bytes: int
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class MetricRecord:
+    """One metric of both models and what can be said of finetuned minus original."""
+
+    original: float
+    finetuned: float
+    difference: float
+    ci95: tuple[float, float] | None
+    p: float
+    minimum_detectable_effect: float | None
+    smallest_effect: float
+    higher_is_better: bool
+    backbone: str
+    verdict: Verdict
+    n: int
+    n_reference: int
+
+
+@dataclass(frozen=True)
+class FloorRecord:
+    """A metric of `n` real pictures against `n_reference` others."""
+
+    value: float
+    n: int
+    n_reference: int
+
+
+@dataclass(frozen=True)
+class PairRecord:
+    """A number of each model."""
+
+    original: float
+    finetuned: float
+
+
+@dataclass(frozen=True)
+class ControlsRecord:
+    """Controls by name of the metric."""
+
+    real_vs_real: dict[str, FloorRecord] = field(default_factory=dict)
+    shuffled_captions: dict[str, PairRecord] = field(default_factory=dict)
+    shuffled_references: dict[str, PairRecord] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class DriftRecord:
+    """How far the finetuned pictures lie from the original's."""
+
+    value: float
+    ci95: tuple[float, float] | None
+    backbone: str
+
+
+@dataclass(frozen=True)
+class ScoresRecord:
+    """scores.json: one evaluation; `applied` is the proof of loading, None for a control."""
+
+    primary: str
+    n_prompts: int
+    replicates: int
+    control: str | None
+    sampling: Sampling
+    metrics: dict[str, MetricRecord]
+    applied: Applied | None
+    controls: ControlsRecord = ControlsRecord()
+    drift: dict[str, DriftRecord] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def primary_metric(self) -> MetricRecord:
+        return self.metrics[self.primary]
+
+    def __post_init__(self) -> None:
+        if self.primary not in self.metrics:
+            raise ValueError(f"primary={self.primary} is not among the metrics")
+
+
+@dataclass(frozen=True)
+class SweepJob:
+    """One job of a sweep: what it sets, and what became of it."""
+
+    number: int
+    overrides: list[str]
+    status: Status = "waiting"
+    exit_code: int | None = None
+    reason: str | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class SweepRecord:
+    """sweep.json."""
+
+    command: str
+    status: Status
+    started: str
+    jobs: list[SweepJob]
+    ended: str | None = None

@@ -1,0 +1,76 @@
+"""Evaluations beside a run's own: each whole in a folder below `evaluations/`."""
+
+import re
+from dataclasses import replace
+from datetime import datetime
+
+from sdexp.ground.build import Config, plain, read_config, write_config
+from sdexp.ground.nested import leaves
+from sdexp.ground.pending import now
+from sdexp.ground.record_files import read_record, write_record
+from sdexp.ground.records import EvaluationRecord
+from sdexp.ground.run import EvaluationFolder, RunFolder
+from sdexp.launch.freeze import changes
+from sdexp.launch.job import run_stages, status_of, write_page
+from sdexp.recipes import Recipes
+
+# What a verdict rests on.
+DECLARED = ("evaluation.primary", "evaluation.smallest_effect")
+NAME_LENGTH = 60
+
+
+def evaluate_beside(
+    run: RunFolder, config: Config, recipes: Recipes, command: str, lock: int
+) -> tuple[int, EvaluationFolder]:
+    """Evaluate by another configuration than the run's own; exit code and folder."""
+    folder = _unfinished(run, config) or _frozen(run, config, command)
+    print(f"evaluation folder: {folder.path}", flush=True)
+    stages = [f"evaluate:{folder.path.name}"]
+    outcome = run_stages(run, stages, recipes.hardware.num_processes, lock)
+    record = replace(
+        read_record(folder.evaluation_record, EvaluationRecord),
+        status=status_of(outcome),
+        exit_code=outcome.exit_code,
+        reason=outcome.reason,
+        ended=now(),
+    )
+    write_record(folder.evaluation_record, record)
+    if outcome.exit_code < 128:
+        write_page(run, folder)
+        # The run's own page links it.
+        write_page(run)
+    return outcome.exit_code, folder
+
+
+def _unfinished(run: RunFolder, config: Config) -> EvaluationFolder | None:
+    """An evaluation of the same configuration that was interrupted."""
+    wanted = dict(leaves(plain(config)))
+    for path in sorted(run.evaluations.glob("*/evaluation.json")):
+        folder = EvaluationFolder(path.parent)
+        record = read_record(path, EvaluationRecord)
+        same = dict(leaves(plain(read_config(folder.config)))) == wanted
+        if same and record.status != "finished" and record.steps == _steps(run):
+            return folder
+    return None
+
+
+def _frozen(run: RunFolder, config: Config, command: str) -> EvaluationFolder:
+    differs = changes(run, config)
+    values = [f"{key.split('.')[-1]}-{new}" for key, (_, new) in differs.items()]
+    words = re.sub(r"[^A-Za-z0-9.]+", "-", "_".join(values) or "again")[:NAME_LENGTH].strip("-.")
+    folder = run.evaluation(f"{datetime.now():%Y-%m-%d_%H-%M-%S}_{words}")
+    record = EvaluationRecord(
+        command=command,
+        started=now(),
+        differs=[f"{key}: {old} -> {new}" for key, (old, new) in differs.items()],
+        chosen_later=[key for key in differs if key.startswith(DECLARED)],
+        steps=_steps(run),
+    )
+    write_config(folder.config, config)
+    write_record(folder.evaluation_record, record)
+    return folder
+
+
+def _steps(run: RunFolder) -> int | None:
+    training = run.read_record().training
+    return training.steps if training else None

@@ -1,0 +1,40 @@
+"""Pictures as data inside a page."""
+
+import base64
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+SIDE = 256
+
+
+@dataclass(frozen=True)
+class Thumbnail:
+    """A picture as a PNG data address, None for a file that is missing or broken."""
+
+    path: Path
+    data: str | None
+
+
+def thumbnail(path: Path, side: int = SIDE) -> Thumbnail:
+    """At most `side` pixels a side; small pictures keep every pixel."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    try:
+        with Image.open(path) as image:
+            image.thumbnail((side, side), Image.Resampling.LANCZOS)
+            image.save(buffer, format="PNG", optimize=True)
+    except (OSError, SyntaxError, ValueError):
+        # Pillow's word for some broken PNG files is SyntaxError.
+        return Thumbnail(path, None)
+    return Thumbnail(path, f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}")
+
+
+def missing_line(thumbnails: list[Thumbnail]) -> list[str]:
+    """How many pictures cannot be shown; nothing where all can."""
+    missing = list(dict.fromkeys(one.path for one in thumbnails if one.data is None))
+    if not missing:
+        return []
+    several = f"{len(missing)} pictures" if len(missing) > 1 else "1 picture"
+    return [f"{several} cannot be read (first: {missing[0]})"]
