@@ -16,11 +16,11 @@ from pathlib import Path
 
 import torch
 
-from sdexp.engine.hardware import make_optimizer
 from sdexp.engine.recorder import Recorder
 from sdexp.engine.train.batches import micro_batches
 from sdexp.engine.train.items import Item
-from sdexp.engine.train.trainer import Trainer
+from sdexp.engine.train.setup import set_up
+from sdexp.engine.train.update import Updater
 from sdexp.ground.run import RunFolder
 from sdexp.ground.store import Store
 from sdexp.launch.compose import compose
@@ -38,23 +38,30 @@ def our_loop(recipes: Recipes, folder: Path) -> Callable[[], None]:
     """One step of the trainer, with the store filled and the log written."""
     run = RunFolder(folder / "run")
     run.path.mkdir()
-    trainer = Trainer(run, recipes, Store(folder / "store"), {})
-    trainer.recorder = Recorder(run, recipes.trackers, {}, "train", is_main=True)
-    batches = micro_batches(
-        trainer.pictures, trainer.order, range(10_000), 0, recipes.hardware.dataloader_num_workers
-    )
-    return lambda: trainer._update(batches) and None
+    setup = set_up(run, recipes, Store(folder / "store"))
+    recorder = Recorder(run, recipes.trackers, {}, "train", is_main=True)
+    workers = recipes.hardware.dataloader_num_workers
+    batches = micro_batches(setup.pictures, setup.timetable.order, range(10_000), 0, workers)
+    updater = Updater(setup)
+
+    def step() -> None:
+        done = updater.update(batches)
+        epoch = setup.timetable.epochs_after(setup.state.step)
+        recorder.scalars("train", done.values(), setup.state.step, epoch)
+
+    return step
 
 
 def bare_loop(recipes: Recipes, folder: Path) -> Callable[[], None]:
     """The same model, optimizer, batch and loss, and nothing else."""
-    trainer = Trainer(RunFolder(folder / "bare"), recipes, Store(folder / "store"), {})
-    model, objective = trainer.model, recipes.objective
-    parameters = trainer.state.parameters
-    optimizer = make_optimizer(recipes.optimizer, parameters, model.device)
-    items = [trainer.pictures[(0, index)] for index in range(PICTURES)]
+    setup = set_up(RunFolder(folder / "bare"), recipes, Store(folder / "store"))
+    model, objective = setup.model, recipes.objective
+    parameters = setup.state.parameters
+    optimizer = recipes.optimizer.build([{"params": parameters}], model.device)
+    items = [setup.pictures[(0, index)] for index in range(PICTURES)]
     captions = [item.caption for item in items]
-    moments = trainer.loss_of.moments(items)
+    framings = [item.view.framing for item in items]
+    moments = setup.loss_of.moments(items)
     size, batches = recipes.training.train_batch_size, shuffled(PICTURES)
     limit = recipes.training.max_grad_norm
 
@@ -62,8 +69,10 @@ def bare_loop(recipes: Recipes, folder: Path) -> Callable[[], None]:
         chosen = [next(batches) for _ in range(size)]
         picked = type(moments)(moments.mean[chosen], moments.logvar[chosen])
         draw, noise = torch.randn_like(picked.mean), torch.randn_like(picked.mean)
-        t = torch.randint(len(model.alphas_cumprod), (size,))
-        condition = model.encode_prompts([captions[k] for k in chosen])
+        t = torch.randint(1000, (size,))
+        condition = model.encode_prompts(
+            [captions[k] for k in chosen], [framings[k] for k in chosen]
+        )
         batch = TrainingBatch(model.latents(picked, draw), condition)
         objective(model, batch, noise, t).mean().backward()
         torch.nn.utils.clip_grad_norm_(parameters, limit)
@@ -87,9 +96,9 @@ def seconds(step: Callable[[], None]) -> float:
 
 def fill_store(recipes: Recipes, folder: Path) -> None:
     """Every picture once, so that both loops find its moments."""
-    trainer = Trainer(RunFolder(folder / "fill"), recipes, Store(folder / "store"), {})
-    items: list[Item] = [trainer.pictures[(0, index)] for index in range(PICTURES)]
-    trainer.loss_of.moments(items)
+    setup = set_up(RunFolder(folder / "fill"), recipes, Store(folder / "store"))
+    items: list[Item] = [setup.pictures[(0, index)] for index in range(PICTURES)]
+    setup.loss_of.moments(items)
 
 
 def main(overrides: list[str]) -> None:

@@ -10,10 +10,9 @@ from sdexp.ground.assets import check_weights
 from sdexp.ground.build import (
     Config,
     Faults,
-    OptimizerRecipe,
     build,
     chosen,
-    optimizer_recipe,
+    plain,
     typed,
 )
 from sdexp.ground.config import EvaluationConfig, HardwareConfig, SchedulerConfig, TrainingConfig
@@ -21,6 +20,8 @@ from sdexp.ground.errors import ConfigError, DataError
 from sdexp.metric.base import AbstractMetric
 from sdexp.model.base import AbstractModel
 from sdexp.objective.base import AbstractObjective
+from sdexp.optimizer.any_torch import PREFIX, AnyTorch
+from sdexp.optimizer.base import AbstractOptimizer
 from sdexp.tracker.base import AbstractTracker
 
 
@@ -34,7 +35,7 @@ class Recipes:
     objective: AbstractObjective
     trackers: dict[str, AbstractTracker]
     metrics: dict[str, AbstractMetric]
-    optimizer: OptimizerRecipe
+    optimizer: AbstractOptimizer
     scheduler: SchedulerConfig
     hardware: HardwareConfig
     training: TrainingConfig
@@ -43,7 +44,7 @@ class Recipes:
     def check(self) -> None:
         """What two sections must agree on; raises `ConfigError` with every fault."""
         names = set(self.metrics)
-        lines = []
+        lines = self._foreign_components()
         if self.evaluation.primary not in names:
             lines.append(
                 f"evaluation.primary={self.evaluation.primary}: not among the metrics; "
@@ -56,8 +57,16 @@ class Recipes:
         if lines:
             raise ConfigError("\n".join(lines))
 
+    def _foreign_components(self) -> list[str]:
+        foreign = [c for c in self.finetune.components if c not in self.model.trainable]
+        if not foreign:
+            return []
+        allowed = ", ".join(self.model.trainable)
+        return [f"finetune.components={foreign}: allowed are {allowed}, each once"]
+
     def check_files(self) -> None:
         """Raise `DataError` with a line for each file that is missing on this machine."""
+        self.optimizer.check()
         checks = [self.model.check, self.dataset.check]
         if self.evaluation.enabled:
             checks += [
@@ -109,6 +118,19 @@ def _build_each(config: Config, faults: Faults, group: str, base: type[Any]) -> 
     }
 
 
+def _build_optimizer(config: Config) -> AbstractOptimizer:
+    """`_target_: torch.optim.NAME` is any class of torch, with torch's argument names."""
+    node = chosen(config, "optimizer")
+    target = str(node["_target_"]) if "_target_" in node else ""
+    if not target.startswith(PREFIX):
+        return build("optimizer", node, AbstractOptimizer)
+    arguments = plain(node)
+    del arguments["_target_"]
+    lr = arguments.pop("lr") if "lr" in arguments else None
+    values = {"name": target.removeprefix(PREFIX), "lr": lr, "arguments": arguments}
+    return typed("optimizer", AnyTorch, values)
+
+
 def _build_metrics(config: Config, faults: Faults) -> dict[str, Any]:
     metrics = _build_each(config, faults, "metric", AbstractMetric)
     if not metrics:
@@ -126,7 +148,7 @@ def build_recipes(config: Config) -> Recipes:
     made["trackers"] = faults.catch(
         partial(_build_each, config, faults, "tracker", AbstractTracker)
     )
-    made["optimizer"] = faults.catch(lambda: optimizer_recipe(chosen(config, "optimizer")))
+    made["optimizer"] = faults.catch(partial(_build_optimizer, config))
     for section, schema in SECTIONS.items():
         made[section] = faults.catch(partial(typed, section, schema, config[section]))
     faults.check()

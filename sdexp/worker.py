@@ -28,7 +28,6 @@ from sdexp.ground.records import (
     EvaluationRecord,
     GenerateRequest,
     Outcome,
-    PlanRecord,
 )
 from sdexp.ground.run import RunFolder
 from sdexp.ground.store import Store, default_root
@@ -127,33 +126,34 @@ def _train(run: RunFolder, name: str) -> None:
 
 def _trainer(run: RunFolder) -> Any:
     """Everything that a training needs, checked against what the run began with."""
-    from sdexp.engine.plan.disk import check_trainer_disk
+    from sdexp.engine.plan.disk import check_run_disk
     from sdexp.engine.prompts import evaluation_data
     from sdexp.engine.recorder import opened_data
+    from sdexp.engine.train.setup import set_up
     from sdexp.engine.train.trainer import Trainer
 
     config = read_config(config_at_work(run))
     recipes = build_recipes(config)
     if recipes.evaluation.enabled:
         evaluation_data(recipes)
-    trainer = Trainer(run, recipes, Store(default_root()), plain(config))
-    data = opened_data(trainer.data)
-    _check_unchanged(run, trainer.model, data.manifest)
-    trainer.accelerator.wait_for_everyone()
-    if trainer.is_main:
-        check_trainer_disk(trainer)
+    setup = set_up(run, recipes, Store(default_root()))
+    data = opened_data(setup.data)
+    _check_unchanged(run, setup.base_weights, data.manifest)
+    setup.accelerator.wait_for_everyone()
+    if setup.is_main:
+        check_run_disk(run, setup)
         adopt(run)
         run.change_record(
             stage="train",
             versions={name: version(name) for name in PACKAGES},
-            device=_device_name(trainer.model.device),
-            base_weights=trainer.model.fingerprints(),
+            device=_device_name(setup.model.device),
+            base_weights=setup.base_weights,
             data=run.read_record().data | {"train": data},
         )
-    return trainer
+    return Trainer(run, setup, plain(config))
 
 
-def _check_unchanged(run: RunFolder, model: Any, manifest: str) -> None:
+def _check_unchanged(run: RunFolder, base_weights: dict[str, str], manifest: str) -> None:
     """Raise `DataError` when a run that has checkpoints would go on with other data or weights."""
     from sdexp.engine.originals import check_original
     from sdexp.engine.train.checkpoint import saved_steps
@@ -166,7 +166,7 @@ def _check_unchanged(run: RunFolder, model: Any, manifest: str) -> None:
             f"run_dir={run.path}: the pictures or captions changed since this run's last "
             "checkpoint; put them back or name a new folder"
         )
-    check_original(run, model)
+    check_original(run, base_weights)
 
 
 def _evaluate(run: RunFolder, name: str) -> None:
@@ -209,16 +209,20 @@ def _generate(run: RunFolder, name: str) -> None:
 
 
 def _plan(run: RunFolder, name: str) -> None:
-    from sdexp.engine.plan.plan import plan
+    from sdexp.engine.plan.plan import check_plan, make_plan, measure
+    from sdexp.engine.plan.words import say_disk, say_measured, say_training
 
     config = read_config(run.config)
-    recipes = build_recipes(config)
-    measure = config.dry_run == "step"
-    facts = plan(run, recipes, Store(default_root()), plain(config), measure)
-    parts = ("training_seconds", "evaluation_seconds")
-    seconds = sum(facts["measured"][part] for part in parts) if measure else None
-    disk = facts["disk"]
-    write_record(run.plan, PlanRecord(facts["steps"], disk["run"], disk["store"], seconds))
+    place = Path(config.run_dir)
+    store = Store(default_root())
+    plan = make_plan(run, place, build_recipes(config), store)
+    say_training(plan)
+    say_disk(plan, place, store)
+    check_plan(plan, place, store)
+    measured = measure(plan) if config.dry_run == "step" else None
+    if measured is not None:
+        say_measured(plan, measured)
+    write_record(run.plan, plan.record(measured))
 
 
 STAGES: dict[str, Callable[[RunFolder, str], None]] = {

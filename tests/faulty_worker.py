@@ -13,6 +13,7 @@ from pathlib import Path
 
 from sdexp import worker
 from sdexp.engine.train.trainer import Trainer
+from sdexp.engine.train.update import StepResult, Updater
 from sdexp.ground.run import RunFolder
 
 
@@ -45,14 +46,15 @@ BY_SEED = {101: "exception", 102: "exit0", 103: "abort", 104: "sigkill", 105: "d
 
 def plant(rank: int, step: int, kind: str) -> None:
     """Before the update of `step` (counted from 1) in that process."""
-    update = Trainer._update
+    update = Updater.update
 
-    def faulty(self: Trainer, batches: object) -> str:
-        if self.accelerator.process_index == rank and self.state.step == step - 1:
+    def faulty(self: Updater, batches: object) -> StepResult:
+        setup = self.setup
+        if setup.accelerator.process_index == rank and setup.state.step == step - 1:
             FAULTS[kind]()
         return update(self, batches)  # type: ignore[arg-type]
 
-    Trainer._update = faulty  # type: ignore[method-assign]
+    Updater.update = faulty  # type: ignore[method-assign]
 
 
 def plant_by_seed() -> None:

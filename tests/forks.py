@@ -32,6 +32,7 @@ from sdexp.ground.build import plain, read_config
 from sdexp.ground.run import RunFolder
 from sdexp.ground.store import Store
 from sdexp.recipes import build_recipes
+from tests.training import trainer_of
 
 # Imported so that the children have them already.
 PRELOADED = (
@@ -61,7 +62,7 @@ def train(path: Path, store: Path, kill_at: int | None = None, step: int = 0) ->
     config = read_config(run.config)
     if kill_at is not None:
         trainer.save_checkpoint = WritePoints(kill_at).during(checkpoint.save_checkpoint, step)
-    trainer.Trainer(run, build_recipes(config), Store(store), plain(config)).train()
+    trainer_of(run, build_recipes(config), Store(store), plain(config)).train()
 
 
 def save_three(folder: Path, kill_at: int) -> None:
@@ -123,32 +124,33 @@ def train_rank(path: Path, store: Path, rank: int, ranks: int, port: int) -> Non
     become(rank, ranks, port)
     run = RunFolder(path)
     config = read_config(run.config)
-    one = trainer.Trainer(run, build_recipes(config), Store(store), plain(config))
+    one = trainer_of(run, build_recipes(config), Store(store), plain(config))
     note_what_samples_see(one, path / f"seen-{rank}")
     one.train()
 
 
 def note_what_samples_see(one: trainer.Trainer, file: Path) -> None:
-    noise_of, timestep_of = one.loss_of._noise, one.loss_of._timestep
+    loss_of = one.setup.loss_of
+    noise_of, level_of = loss_of.noise, loss_of.level
 
     def note(item: Any, what: str, value: torch.Tensor) -> None:
         with file.open("a") as lines:
             digest = hashlib.sha256(value.numpy().tobytes()).hexdigest()
             lines.write(f"{one.state.step + 1} {item.sample_id} {item.caption} {what} {digest}\n")
 
-    def noise(shape: tuple[int, int, int], purpose: str, item: Any) -> torch.Tensor:
-        value = noise_of(shape, purpose, item)
+    def noise(purpose: str, item: Any) -> torch.Tensor:
+        value = noise_of(purpose, item)
         if purpose == "train":
             note(item, "noise", value)
         return value
 
-    def timestep(purpose: str, item: Any) -> torch.Tensor:
-        value = timestep_of(purpose, item)
+    def level(purpose: str, item: Any) -> torch.Tensor:
+        value = level_of(purpose, item)
         if purpose == "train":
             note(item, "timestep", value)
         return value
 
-    one.loss_of._noise, one.loss_of._timestep = noise, timestep  # type: ignore[method-assign]
+    loss_of.noise, loss_of.level = noise, level  # type: ignore[method-assign]
 
 
 def evaluate_rank(path: Path, store: Path, rank: int, ranks: int, port: int) -> None:

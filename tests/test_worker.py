@@ -65,27 +65,17 @@ def test_other_faults_are_not_swallowed(tmp_path: Path, monkeypatch: pytest.Monk
     assert not RunFolder(tmp_path).outcome.exists()
 
 
-class Original:
-    """What a worker asks of an original: its fingerprints."""
-
-    def __init__(self, unet: str) -> None:
-        self.unet = unet
-
-    def fingerprints(self) -> dict[str, str]:
-        return {"unet": self.unet}
-
-
 @pytest.mark.parametrize("manifest, unet", [("other", "b"), ("a", "other")])
 def test_a_run_goes_on_with_the_data_and_weights_that_it_began_with(
     tmp_path: Path, manifest: str, unet: str
 ) -> None:
     run = RunFolder(tmp_path)
     run.write_record(RunRecord(data={"train": split("a")}, base_weights={"unet": "b"}))
-    worker._check_unchanged(run, Original(unet), manifest)
+    worker._check_unchanged(run, {"unet": unet}, manifest)
     save_checkpoint(run.checkpoints, Checkpoint(1, {"trained": {}}, {}), keep=1)
-    worker._check_unchanged(run, Original("b"), "a")
+    worker._check_unchanged(run, {"unet": "b"}, "a")
     with pytest.raises(DataError, match="changed since th"):
-        worker._check_unchanged(run, Original(unet), manifest)
+        worker._check_unchanged(run, {"unet": unet}, manifest)
 
 
 @pytest.mark.parametrize("error", [ConfigError("c"), DivergedError("d"), Interrupted(15)])

@@ -1,8 +1,7 @@
-"""Devices, processes, optimizers and learning rates."""
+"""Devices, processes and learning rates."""
 
 from __future__ import annotations
 
-import inspect
 import resource
 from collections.abc import Callable
 from datetime import timedelta
@@ -10,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from sdexp.ground.build import OptimizerRecipe
 from sdexp.ground.config import Device, HardwareConfig, Precision, SchedulerConfig
 from sdexp.ground.errors import ConfigError
 
@@ -48,27 +46,8 @@ def peak_memory_gb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
 
 
-def make_optimizer(
-    recipe: OptimizerRecipe, parameters: list[torch.nn.Parameter], device: str
-) -> torch.optim.Optimizer:
-    """The torch optimizer; `fused: null` becomes true where class and device have it."""
-    kind = getattr(torch.optim, recipe.name)
-    assert issubclass(kind, torch.optim.Optimizer)
-    arguments = dict(recipe.arguments)
-    if "fused" in arguments and arguments["fused"] is None:
-        fusable = "fused" in inspect.signature(kind).parameters
-        arguments["fused"] = fusable and torch.device(device).type in ("cpu", "cuda", "mps")
-    for name, value in arguments.items():
-        if isinstance(value, list):
-            arguments[name] = tuple(value)
-    try:
-        return kind(parameters, **arguments)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise ConfigError(f"optimizer: torch refuses {recipe.name}: {error}") from error
-
-
-def learning_rates(scheduler: SchedulerConfig, peak: float, total: int) -> Callable[[int], float]:
-    """The learning rate as a pure function of the step, counted from 0."""
+def rate_factors(scheduler: SchedulerConfig, total: int) -> Callable[[int], float]:
+    """The learning rate over its highest, as a pure function of the step, counted from 0."""
     from diffusers.optimization import get_scheduler
 
     dummy = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
@@ -78,5 +57,5 @@ def learning_rates(scheduler: SchedulerConfig, peak: float, total: int) -> Calla
         num_warmup_steps=scheduler.warmup(total),
         num_training_steps=total,
     )
-    factor = schedule.lr_lambdas[0]
-    return lambda step: peak * factor(step)
+    factor: Callable[[int], float] = schedule.lr_lambdas[0]
+    return factor

@@ -1,5 +1,6 @@
 """Pictures as arrays: squares, tensors and files."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -8,22 +9,58 @@ from PIL import Image
 from torch import Tensor
 
 from sdexp.ground.files import disk_faults
+from sdexp.model.base import Framing
+
+CENTRE = (0.5, 0.5)
 
 
-def crop_square(
-    image: Image.Image, side: int, place: tuple[float, float] = (0.5, 0.5)
-) -> Image.Image:
+@dataclass(frozen=True)
+class Square:
+    """A square cut from a picture, uint8 [3, R, R], and how it was cut."""
+
+    pixels: Tensor
+    framing: Framing
+
+
+def cut_square(
+    image: Image.Image, side: int, place: tuple[float, float] = CENTRE, flipped: bool = False
+) -> Square:
+    """The square of `crop_square`, mirrored or not.
+
+    Of a mirrored one the framing is that in the mirrored picture.
+    """
+    width, height = image.size
+    scaled = _scaled_size(image.size, side)
+    left, top = _corner(scaled, side, place)
+    square = crop_square(image, side, place)
+    if flipped:
+        square = square.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        left = scaled[0] - side - left
+    return Square(to_tensor(square), Framing((height, width), (top, left), (side, side)))
+
+
+def crop_square(image: Image.Image, side: int, place: tuple[float, float] = CENTRE) -> Image.Image:
     """Scale the shorter side to `side` pixels with antialiasing, then cut a square.
 
     place: where the square lies along the longer side, 0 to 1; (0.5, 0.5) is the centre.
     """
-    scale = side / min(image.size)
-    width, height = (max(side, round(length * scale)) for length in image.size)
-    if (width, height) != image.size:
-        image = image.resize((width, height), Image.Resampling.LANCZOS)
-    left = round((width - side) * place[0])
-    top = round((height - side) * place[1])
+    scaled = _scaled_size(image.size, side)
+    if scaled != image.size:
+        image = image.resize(scaled, Image.Resampling.LANCZOS)
+    left, top = _corner(scaled, side, place)
     return image.crop((left, top, left + side, top + side))
+
+
+def _scaled_size(size: tuple[int, int], side: int) -> tuple[int, int]:
+    """Width and height once the shorter of them is `side`."""
+    scale = side / min(size)
+    width, height = (max(side, round(length * scale)) for length in size)
+    return width, height
+
+
+def _corner(size: tuple[int, int], side: int, place: tuple[float, float]) -> tuple[int, int]:
+    """Left and top of the square."""
+    return round((size[0] - side) * place[0]), round((size[1] - side) * place[1])
 
 
 def to_tensor(image: Image.Image) -> Tensor:

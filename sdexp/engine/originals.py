@@ -2,16 +2,14 @@
 
 from sdexp.ground.errors import DataError
 from sdexp.ground.run import RunFolder
-from sdexp.model.base import LoadedModel
 
 
-def check_original(run: RunFolder, model: LoadedModel) -> None:
+def check_original(run: RunFolder, found: dict[str, str]) -> None:
     """Raise `DataError` when weights or settings of the original are not those of the training.
 
-    `model` is the original, with nothing of the run in it.
+    `found`: fingerprints of the original, with nothing of the run in it.
     """
     before = run.read_record().base_weights
-    found = model.fingerprints()
     changed = [name for name in sorted({*before, *found}) if before.get(name) != found.get(name)]
     if before and changed:
         raise DataError(

@@ -2,39 +2,64 @@
 
 from __future__ import annotations
 
-import json
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sdexp.ground.applied import Applied
+from sdexp.ground.config import require
 from sdexp.ground.errors import DataError
 from sdexp.ground.files import write_text
-from sdexp.model.base import LoadedModel
+from sdexp.ground.tensors import write_tensors
+from sdexp.model.base import Component, LoadedModel
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
+class Restored:
+    """Saved weights in an original: the proof, and the way back to the original's own bits."""
+
+    applied: Applied
+    undo: Callable[[], None]
+
+
+@dataclass(frozen=True)
 class AbstractFinetune(ABC):
-    """Recipe of a strategy."""
+    """Recipe of a strategy; `components` are the networks that it trains, by name."""
+
+    components: list[str]
 
     @abstractmethod
     def attach(self, model: LoadedModel) -> dict[str, nn.Parameter]:
-        """Freeze the whole model but what trains, and return that by stable names, in float32."""
+        """Freeze the whole model but what trains, and return that by stable names, in float32.
+
+        A name begins with that of its component.
+        """
+
+    def learning_rate(self, component: str) -> float | None:
+        """The rate of a component's parameters; None is that of the optimizer."""
+        return None
 
     @abstractmethod
     def save(self, model: LoadedModel, folder: Path) -> None:
         """Write safetensors that plain diffusers loads; the same weights give the same bytes."""
 
     @abstractmethod
-    def restore(self, model: LoadedModel, folder: Path) -> Applied:
-        """Put saved weights into an original model, and say what was applied.
+    def restore(self, model: LoadedModel, folder: Path) -> Restored:
+        """Put saved weights into an original model.
 
         Raises `DataError` when the folder holds no weights of this strategy.
         """
+
+
+def check_components(components: list[str]) -> None:
+    """Raise `ValueError` unless some network is named, and each of them once."""
+    once = len(set(components)) == len(components)
+    require("finetune", bool(components) and once, "components", components, "networks, each once")
 
 
 def freeze_all(model: LoadedModel) -> None:
@@ -49,10 +74,26 @@ def unfreeze(name: str, module: nn.Module) -> dict[str, nn.Parameter]:
     return {f"{name}.{key}": parameter for key, parameter in module.named_parameters()}
 
 
-def write_network_config(file: Path, text: str) -> None:
-    """Write a network's configuration without the place that it was loaded from."""
-    values = {key: value for key, value in json.loads(text).items() if key != "_name_or_path"}
-    write_text(file, json.dumps(values, indent=2, sort_keys=True) + "\n")
+def write_component(component: Component, folder: Path) -> None:
+    """Write a whole network and its configuration, as plain diffusers lays them out."""
+    prefix = component.tensor_prefix
+    tensors = {
+        f"{prefix}{key.removeprefix(prefix)}": tensor
+        for key, tensor in component.module.state_dict().items()
+    }
+    file = folder / component.file
+    write_tensors(file, tensors, {"format": "pt"})
+    write_text(file.with_name("config.json"), component.settings)
+
+
+def read_component(component: Component, folder: Path) -> dict[str, Tensor]:
+    """What `write_component` wrote, by the names that the network has in memory."""
+    prefix = component.tensor_prefix
+    prefixed = bool(prefix) and any(k.startswith(prefix) for k in component.module.state_dict())
+    return {
+        (key if prefixed else key.removeprefix(prefix)): tensor
+        for key, tensor in read_tensors(folder / component.file).items()
+    }
 
 
 def read_tensors(file: Path) -> dict[str, Tensor]:
@@ -68,8 +109,11 @@ def read_tensors(file: Path) -> dict[str, Tensor]:
         raise DataError(f"{file}: damaged ({error})") from error
 
 
-def apply_tensors(module: nn.Module, tensors: dict[str, Tensor]) -> Applied:
-    """Copy tensors into a network by name; a tensor of another shape counts as unexpected."""
+def exchange(module: nn.Module, tensors: dict[str, Tensor]) -> Applied:
+    """Exchange the values of a network and of tensors, by name; a second time puts them back.
+
+    A tensor of another shape counts as unexpected.
+    """
     import torch
 
     own = module.state_dict()
@@ -77,9 +121,11 @@ def apply_tensors(module: nn.Module, tensors: dict[str, Tensor]) -> Applied:
     changed = 0
     with torch.no_grad():
         for key, tensor in fitting.items():
-            value = tensor.to(own[key].device, own[key].dtype)
-            changed += int(not torch.equal(own[key], value))
+            before = own[key].clone()
+            value = tensor.to(before.device, before.dtype)
+            changed += int(not torch.equal(before, value))
             own[key].copy_(value)
+            tensors[key] = before
     return Applied(
         applied=len(fitting),
         changed=changed,

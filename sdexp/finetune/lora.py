@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sdexp.finetune.base import AbstractFinetune, freeze_all, read_tensors
+from sdexp.finetune.base import (
+    AbstractFinetune,
+    Restored,
+    check_components,
+    freeze_all,
+    read_tensors,
+)
 from sdexp.ground.applied import Applied
+from sdexp.ground.config import above, at_least, require
 from sdexp.ground.errors import ConfigError
 from sdexp.ground.tensors import write_tensors
 from sdexp.model.base import LoadedModel
@@ -19,11 +25,8 @@ if TYPE_CHECKING:
 
 FILE = Path("pytorch_lora_weights.safetensors")
 METADATA_KEY = "lora_adapter_metadata"
-# With the prefix of published text encoders, that diffusers takes off where the model has none.
-PREFIXES = {"unet": "unet.", "text_encoder": "text_encoder.text_model."}
 A = ".lora_A.weight"
 B = ".lora_B.weight"
-COMPONENTS = tuple(PREFIXES)
 
 
 @dataclass(frozen=True)
@@ -37,33 +40,24 @@ class Lora(AbstractFinetune):
     rank: int
     lora_alpha: float
     lora_dropout: float
-    components: list[str]
     target_modules: list[str]
 
     def __post_init__(self) -> None:
-        if self.rank < 1:
-            raise ValueError(f"finetune.rank={self.rank}: allowed is 1 or more")
-        if not (math.isfinite(self.lora_alpha) and self.lora_alpha > 0):
-            raise ValueError(f"finetune.lora_alpha={self.lora_alpha}: allowed is a number above 0")
-        if not 0 <= self.lora_dropout < 1:
-            raise ValueError(
-                f"finetune.lora_dropout={self.lora_dropout}: allowed is 0 or more, below 1"
-            )
-        once = len(set(self.components)) == len(self.components)
-        if not (self.components and once and set(self.components) <= set(COMPONENTS)):
-            raise ValueError(
-                f"finetune.components={self.components}: allowed are {', '.join(COMPONENTS)}, "
-                "each once"
-            )
-        if not self.target_modules:
-            raise ValueError("finetune.target_modules=[]: name at least one layer, such as to_q")
+        check_components(self.components)
+        at_least("finetune", 1, rank=self.rank)
+        above("finetune", 0, lora_alpha=self.lora_alpha)
+        dropout = self.lora_dropout
+        require("finetune", 0 <= dropout < 1, "lora_dropout", dropout, "0 or more, below 1")
+        targets = self.target_modules
+        require("finetune", bool(targets), "target_modules", targets, "layers, such as [to_q,to_v]")
 
     def attach(self, model: LoadedModel) -> dict[str, nn.Parameter]:
         freeze_all(model)
         self._check_targets(model)
         trained: dict[str, nn.Parameter] = {}
+        modules = model.modules()
         for name in self.components:
-            module = model.modules()[name]
+            module = modules[name]
             module.add_adapter(self._peft_config())
             module.train()
             for key, parameter in module.named_parameters():
@@ -74,10 +68,11 @@ class Lora(AbstractFinetune):
 
     def _check_targets(self, model: LoadedModel) -> None:
         """Raise `ConfigError` for a target that no layer has, and a component without a target."""
+        components = model.components()
+        adapted = {n: c.module for n, c in components.items() if c.adapter_prefix is not None}
         found = {
             name: {target for target in self.target_modules if _is_target(module, target)}
-            for name, module in model.modules().items()
-            if name in COMPONENTS
+            for name, module in adapted.items()
         }
         unknown = [t for t in self.target_modules if not any(t in of for of in found.values())]
         if unknown:
@@ -104,12 +99,9 @@ class Lora(AbstractFinetune):
         )
 
     def save(self, model: LoadedModel, folder: Path) -> None:
-        tensors: dict[str, Tensor] = {}
         settings: dict[str, Any] = {}
         for name in self.components:
             module = model.modules()[name]
-            for key, tensor in adapter_tensors(module).items():
-                tensors[f"{PREFIXES[name]}{key}"] = tensor
             # The same weights are the same bytes, wherever the original lay.
             found = module.peft_config["default"].to_dict() | {"base_model_name_or_path": None}
             for key, value in found.items():
@@ -117,20 +109,24 @@ class Lora(AbstractFinetune):
         # diffusers reads alpha from here and would take alpha = rank without it. One key only:
         # safetensors writes several in an order that differs from process to process.
         metadata = {METADATA_KEY: json.dumps(settings, indent=2, sort_keys=True)}
-        write_tensors(folder / FILE, tensors, metadata)
+        write_tensors(folder / FILE, self._adapters(model), metadata)
 
-    def restore(self, model: LoadedModel, folder: Path) -> Applied:
+    def restore(self, model: LoadedModel, folder: Path) -> Restored:
         saved = read_tensors(folder / FILE)
         if not saved:
-            return Applied(applied=0, changed=0)
+            return Restored(Applied(applied=0, changed=0), undo=lambda: None)
         model.load_adapters(folder)
-        present = {
-            f"{PREFIXES[name]}{key}": tensor
+        return Restored(_compare(saved, self._adapters(model)), model.unload_adapters)
+
+    def _adapters(self, model: LoadedModel) -> dict[str, Tensor]:
+        """The tensors of all adapters under the names that they have in files."""
+        components = model.components()
+        return {
+            f"{components[name].adapter_prefix}{key}": tensor
             for name in self.components
-            if _has_adapter(module := model.modules()[name])
-            for key, tensor in adapter_tensors(module).items()
+            if _has_adapter(components[name].module)
+            for key, tensor in adapter_tensors(components[name].module).items()
         }
-        return _compare(saved, present)
 
 
 def _is_target(module: Any, target: str) -> bool:

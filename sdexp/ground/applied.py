@@ -1,8 +1,15 @@
 """Proof of loading."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from sdexp.ground.errors import DataError
+
+# A buffer of numbers from 0 up, that older versions saved and newer ones make anew.
+HARMLESS = "position_ids"
 
 
 @dataclass(frozen=True)
@@ -31,3 +38,29 @@ class Applied:
             raise DataError(
                 f"{what}: all {self.applied} tensors equal the original's; training changed nothing"
             )
+
+
+def together(parts: Iterable[tuple[str, Applied]]) -> Applied:
+    """One proof of several networks; names carry the name of their network."""
+    named = list(parts)
+    return Applied(
+        applied=sum(part.applied for _, part in named),
+        changed=sum(part.changed for _, part in named),
+        missing=tuple(f"{name}.{key}" for name, part in named for key in part.missing),
+        unexpected=tuple(f"{name}.{key}" for name, part in named for key in part.unexpected),
+    )
+
+
+def check_loading(what: str, info: Mapping[str, Any]) -> None:
+    """Raise `DataError` for what `from_pretrained` reports: a tensor left at random is an error.
+
+    `info` is its answer to `output_loading_info=True`.
+    """
+    missing = sorted(info["missing_keys"])
+    foreign = [*info["unexpected_keys"], *map(str, info["mismatched_keys"]), *info["error_msgs"]]
+    unexpected = sorted(name for name in foreign if not name.endswith(HARMLESS))
+    if missing or unexpected:
+        raise DataError(
+            f"{what}: {len(missing)} tensors missing and {len(unexpected)} unexpected (first: "
+            f"{(missing + unexpected)[0]}); what is missing would be random: get the whole file"
+        )

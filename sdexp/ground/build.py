@@ -1,12 +1,10 @@
 """From configuration to recipes: the only place that resolves a `_target_`."""
 
-import ast
 import difflib
 import importlib
-import importlib.util
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,23 +16,10 @@ from sdexp.ground.errors import ConfigError
 from sdexp.ground.files import write_text
 
 PACKAGE = "sdexp"
-TORCH_OPTIM = "torch.optim"
 
 T = TypeVar("T")
 Config = DictConfig
 """A composed configuration; only doors and this module look inside."""
-
-
-@dataclass(frozen=True)
-class OptimizerRecipe:
-    """A torch optimizer by class name, with its own arguments."""
-
-    name: str
-    arguments: Mapping[str, Any]
-
-    @property
-    def lr(self) -> float:
-        return float(self.arguments["lr"])
 
 
 class Faults:
@@ -101,12 +86,23 @@ def typed(section: str, schema: type[T], values: object) -> T:
         # As plain values: a node of the same schema would be merged without being checked.
         if isinstance(values, DictConfig):
             values = {key: v for key, v in _container(values).items() if key != "_target_"}
+        _refuse_truths(section, schema, values)
         made = OmegaConf.to_object(OmegaConf.merge(structured, values))
     except OmegaConfBaseException as error:
         raise ConfigError(_one_line(section, error)) from error
     except ValueError as error:
         raise ConfigError(str(error)) from error
     return made  # type: ignore[return-value]
+
+
+def _refuse_truths(section: str, schema: type[Any], values: object) -> None:
+    """Raise `ConfigError` for true or false in place of a number: OmegaConf takes it for 1 or 0."""
+    kinds = {field.name: str(field.type) for field in fields(schema)}
+    given = values if isinstance(values, Mapping) else {}
+    for key, value in given.items():
+        wanted = kinds[key] if key in kinds else ""
+        if isinstance(value, bool) and ("int" in wanted or "float" in wanted):
+            raise ConfigError(f"{section}.{key}={str(value).lower()}: allowed is a number")
 
 
 def _one_line(section: str, error: OmegaConfBaseException) -> str:
@@ -142,35 +138,6 @@ def _part_class(group: str, node: object, base: type[T]) -> type[T]:
     return kind
 
 
-def optimizer_recipe(node: DictConfig) -> OptimizerRecipe:
-    """Check an optimizer node by torch's own source, without importing torch.
-
-    Raises `ConfigError` for a class that is no torch optimizer, and for arguments that its
-    constructor does not have.
-    """
-    target = str(node["_target_"]) if "_target_" in node else ""
-    signatures = _torch_optimizers()
-    name = target.removeprefix(f"{TORCH_OPTIM}.")
-    if not target.startswith(f"{TORCH_OPTIM}.") or name not in signatures:
-        raise ConfigError(
-            f"optimizer._target_={target}: not an optimizer of torch.optim; "
-            f"{did_you_mean(name, sorted(signatures))}"
-        )
-    arguments = {str(k): v for k, v in _container(node).items() if k != "_target_"}
-    known = signatures[name]
-    faults = [
-        f"optimizer.{key}: {name} has no option '{key}'; {did_you_mean(key, known)}"
-        for key in arguments
-        if key not in known and not (key == "fused" and arguments[key] is None)
-    ]
-    lr = arguments["lr"] if "lr" in arguments else None
-    if isinstance(lr, bool) or not isinstance(lr, int | float) or not 0 < lr < float("inf"):
-        faults.append(f"optimizer.lr={lr}: allowed is a finite number above 0")
-    if faults:
-        raise ConfigError("\n".join(faults))
-    return OptimizerRecipe(name, {k: v for k, v in arguments.items() if k in known})
-
-
 def read_config(file: Path) -> Config:
     """A resolved configuration as it stands in a run folder."""
     try:
@@ -193,30 +160,3 @@ def plain(config: Config) -> dict[str, Any]:
 
 def _container(node: DictConfig) -> dict[Any, Any]:
     return OmegaConf.to_container(node, resolve=True, enum_to_str=True)  # type: ignore[return-value]
-
-
-def _torch_optimizers() -> dict[str, list[str]]:
-    """Constructor arguments of each optimizer class, read from the files of `torch.optim`."""
-    spec = importlib.util.find_spec("torch")
-    assert spec is not None and spec.origin is not None
-    found = {}
-    for file in sorted((Path(spec.origin).parent / "optim").glob("[a-z]*.py")):
-        for node in ast.parse(file.read_text()).body:
-            if isinstance(node, ast.ClassDef) and _is_optimizer(node):
-                found[node.name] = _constructor_arguments(node)
-    return found
-
-
-def _is_optimizer(node: ast.ClassDef) -> bool:
-    """An optimizer whose `step` can be called without a closure."""
-    bases = {base.id for base in node.bases if isinstance(base, ast.Name)}
-    steps = [f for f in node.body if isinstance(f, ast.FunctionDef) and f.name == "step"]
-    return bool(bases & {"Optimizer", "Adam"}) and all(step.args.defaults for step in steps)
-
-
-def _constructor_arguments(node: ast.ClassDef) -> list[str]:
-    for item in node.body:
-        if isinstance(item, ast.FunctionDef) and item.name == "__init__":
-            arguments = [*item.args.args, *item.args.kwonlyargs]
-            return [a.arg for a in arguments if a.arg not in ("self", "params")]
-    return []

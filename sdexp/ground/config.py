@@ -73,6 +73,13 @@ def at_least(section: str, lowest: float, **values: float | None) -> None:
         require(section, fits, key, value, f"{lowest} or more")
 
 
+def above(section: str, bound: float, **values: float | None) -> None:
+    """Each value is None, or a finite number above `bound`."""
+    for key, value in values.items():
+        fits = value is None or (math.isfinite(value) and value > bound)
+        require(section, fits, key, value, f"a number above {bound}")
+
+
 def share(section: str, **values: float) -> None:
     """Each value is from 0 to 1."""
     for key, value in values.items():
@@ -154,6 +161,7 @@ class TrainingConfig:
     max_grad_norm: float | None = MISSING
     use_ema: bool = MISSING
     ema_decay: float = MISSING
+    ema_warmup: bool = MISSING
     cache_latents: bool = MISSING
     validation_steps: int | None = MISSING
     num_validation_samples: int = MISSING

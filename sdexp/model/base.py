@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from sdexp.ground.sampling import Sampling
 
@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy as np
-    from torch import Tensor
+    import torch
+    from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
@@ -23,29 +24,104 @@ class Moments:
     logvar: Tensor
 
 
+@dataclass(frozen=True)
+class Framing:
+    """How a square was cut from a picture, in pixels, heights and tops first.
+
+    original_size: of the picture; top_left: where the square begins once the picture has been
+    scaled to it; target_size: of the square.
+    """
+
+    original_size: tuple[int, int]
+    top_left: tuple[int, int]
+    target_size: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What a family's text side gives to its network; nobody else looks inside.
+
+    states: [B, L, D]; pooled: [B, P] and sizes: [B, 6] where the family has them.
+    """
+
+    states: Tensor
+    pooled: Tensor | None = None
+    sizes: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Component:
+    """A network, and where it lies in files.
+
+    file: of its weights, below a folder of the diffusers layout; tensor_prefix: what published
+    files put before the names of its tensors; adapter_prefix: the same in files of adapters, None
+    where it takes none; settings: its configuration, with the text of its config.json.
+    """
+
+    module: nn.Module
+    file: Path
+    tensor_prefix: str
+    adapter_prefix: str | None
+    settings: str
+
+
+class AbstractNoiseSchedule(ABC):
+    """How noise is added and what the network is asked for.
+
+    A level says how noisy a sample is, in the schedule's own measure: a whole timestep, or a time
+    from 0 to 1. Levels come one for each sample, [B].
+    """
+
+    @abstractmethod
+    def draw(self, generator: torch.Generator) -> Tensor:
+        """A level for training, from a sample's stream."""
+
+    @abstractmethod
+    def noisy(self, latents: Tensor, noise: Tensor, level: Tensor) -> Tensor:
+        """Latents [B, C, h, w] with unit-normal noise of the same shape added."""
+
+    @abstractmethod
+    def target(self, latents: Tensor, noise: Tensor, level: Tensor) -> Tensor:
+        """What the network should say, [B, C, h, w]."""
+
+    @abstractmethod
+    def snr(self, level: Tensor) -> Tensor:
+        """Signal-to-noise ratio [B]."""
+
+    @abstractmethod
+    def loss_scale(self, level: Tensor) -> Tensor:
+        """The squared error of the network's output over that of the latents it implies, [B]."""
+
+
 class LoadedModel(ABC):
     """A text-to-image model in memory; knows everything about its family.
 
-    `prediction_type` is "epsilon", "v_prediction" or "sample"; `alphas_cumprod` is [T] on the
-    model's device; `sample_size` is the native side of a picture in pixels.
+    `sample_size` is the native side of a picture in pixels; levels of `schedule` lie on `device`.
     """
 
-    prediction_type: str
-    alphas_cumprod: Tensor
+    schedule: AbstractNoiseSchedule
     sample_size: int
     device: str
 
     @abstractmethod
+    def components(self) -> dict[str, Component]:
+        """The networks by the names of their folders."""
+
     def modules(self) -> dict[str, Any]:
-        """The networks by the names of their folders: unet, text_encoder, vae."""
+        """The networks themselves."""
+        return {name: component.module for name, component in self.components().items()}
 
     @abstractmethod
     def set_memory(self, gradient_checkpointing: bool, channels_last: bool) -> None:
-        """Trade time for memory, and choose the layout of the U-Net's weights."""
+        """Trade time for memory, and choose the layout of the denoiser's weights."""
 
     @abstractmethod
     def load_adapters(self, folder: Path) -> None:
         """Load saved LoRA adapters in the way that plain diffusers does."""
+
+    @abstractmethod
+    def unload_adapters(self) -> None:
+        """Take adapters off again, so that the original is left."""
 
     @abstractmethod
     def encode_images(self, pixels: Tensor) -> Moments:
@@ -56,12 +132,12 @@ class LoadedModel(ABC):
         """A scaled draw of the posterior; noise: [B, C, h, w], unit normal."""
 
     @abstractmethod
-    def encode_prompts(self, prompts: list[str]) -> Tensor:
-        """Text states [B, L, D] of the prompts, cut at the tokenizer's length."""
+    def encode_prompts(self, prompts: list[str], framings: list[Framing]) -> Condition:
+        """The condition of B samples; prompts are cut at the tokenizer's length."""
 
     @abstractmethod
-    def predict(self, noisy: Tensor, t: Tensor, condition: Tensor) -> Tensor:
-        """The network's output for noisy latents [B, C, h, w] at timesteps t: [B]."""
+    def predict(self, noisy: Tensor, level: Tensor, condition: Condition) -> Tensor:
+        """The network's output for noisy latents [B, C, h, w] at levels [B]."""
 
     @abstractmethod
     def latent_shape(self, resolution: int) -> tuple[int, int, int]:
@@ -73,7 +149,7 @@ class LoadedModel(ABC):
 
     @abstractmethod
     def fingerprints(self) -> dict[str, str]:
-        """sha256 of each network's weights as they are now, and of tokenizer and scheduler."""
+        """sha256 of each network as it is now, of tokenizer and of scheduler, with settings."""
 
     @abstractmethod
     def weights_changed(self) -> None:
@@ -82,7 +158,9 @@ class LoadedModel(ABC):
 
 @dataclass(frozen=True)
 class AbstractModel(ABC):
-    """Recipe of a text-to-image model."""
+    """Recipe of a text-to-image model; `trainable` names the networks that a strategy may train."""
+
+    trainable: ClassVar[tuple[str, ...]]
 
     @abstractmethod
     def check(self) -> None:
@@ -90,4 +168,7 @@ class AbstractModel(ABC):
 
     @abstractmethod
     def load(self, device: str, dtype: str) -> LoadedModel:
-        """The original on `device` ("cpu", "cuda:0", "mps"); `dtype` is a torch type by name."""
+        """The original on `device` ("cpu", "cuda:0", "mps"); `dtype` is a torch type by name.
+
+        Raises `DataError` where weights are missing, damaged or not whole.
+        """

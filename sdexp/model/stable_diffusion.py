@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from sdexp.ground.applied import check_loading
 from sdexp.ground.assets import check_weights, located
 from sdexp.ground.errors import DataError
+from sdexp.ground.fingerprints import network_sha256, settings_sha256, tokenizer_sha256
 from sdexp.ground.sampling import Sampling
-from sdexp.model.base import AbstractModel, LoadedModel, Moments
+from sdexp.model.base import AbstractModel, Component, Condition, Framing, LoadedModel, Moments
+from sdexp.model.discrete import DiscreteSchedule
+from sdexp.model.files import settings_text
 
 if TYPE_CHECKING:
     import numpy as np
     from diffusers import StableDiffusionPipeline
-    from torch import Tensor, nn
+    from torch import Tensor
+
+KEY = "model.pretrained_model_name_or_path"
+DIFFUSERS_FILE = "diffusion_pytorch_model.safetensors"
 
 
 @dataclass(frozen=True)
@@ -27,45 +33,72 @@ class StableDiffusion(AbstractModel):
     or a Hub id; `revision` a commit of that repository.
     """
 
+    trainable: ClassVar[tuple[str, ...]] = ("unet", "text_encoder")
+
     pretrained_model_name_or_path: str
     revision: str | None
 
     def __post_init__(self) -> None:
         if not self.pretrained_model_name_or_path.strip():
-            raise ValueError(
-                "model.pretrained_model_name_or_path is empty: name a local folder or a Hub id"
-            )
+            raise ValueError(f"{KEY} is empty: name a local folder or a Hub id")
 
     def check(self) -> None:
-        key = "model.pretrained_model_name_or_path"
-        check_weights(key, self.pretrained_model_name_or_path, "model_index.json")
+        check_weights(KEY, self.pretrained_model_name_or_path, "model_index.json")
 
     def load(self, device: str, dtype: str) -> LoadedModel:
         import torch
         from diffusers import StableDiffusionPipeline
-        from diffusers.utils import logging
-        from transformers.utils import logging as transformers_logging
 
-        logging.set_verbosity_error()
-        logging.disable_progress_bar()
-        transformers_logging.disable_progress_bar()
+        _be_quiet()
+        place = located(self.pretrained_model_name_or_path)
         try:
             pipeline = StableDiffusionPipeline.from_pretrained(
-                located(self.pretrained_model_name_or_path),
+                place,
                 revision=self.revision,
-                dtype=getattr(torch, dtype),
-                use_safetensors=True,
                 safety_checker=None,
                 feature_extractor=None,
                 requires_safety_checker=False,
+                **self._networks(place, getattr(torch, dtype)),
             )
-        except OSError as error:
+        except (OSError, ValueError, RuntimeError) as error:
             raise DataError(
-                f"model.pretrained_model_name_or_path={self.pretrained_model_name_or_path}: cannot "
-                f"be loaded ({str(error).splitlines()[0]}); name a local diffusers folder"
+                f"{KEY}={self.pretrained_model_name_or_path}: cannot be loaded "
+                f"({str(error).splitlines()[0]}); name a local diffusers folder"
             ) from error
         pipeline.set_progress_bar_config(disable=True)
         return LoadedStableDiffusion(pipeline.to(device), device)
+
+    def _networks(self, place: str, dtype: Any) -> dict[str, Any]:
+        """Each network by itself, so that what its file lacks is counted."""
+        from diffusers import AutoencoderKL, UNet2DConditionModel
+        from transformers import CLIPTextModel
+
+        kinds: dict[str, Callable[..., Any]] = {
+            "unet": UNet2DConditionModel.from_pretrained,
+            "vae": AutoencoderKL.from_pretrained,
+            "text_encoder": CLIPTextModel.from_pretrained,
+        }
+        networks = {}
+        for name, from_pretrained in kinds.items():
+            networks[name], info = from_pretrained(
+                place,
+                subfolder=name,
+                revision=self.revision,
+                dtype=dtype,
+                use_safetensors=True,
+                output_loading_info=True,
+            )
+            check_loading(f"{KEY}={self.pretrained_model_name_or_path}: {name}", info)
+        return networks
+
+
+def _be_quiet() -> None:
+    from diffusers.utils import logging
+    from transformers.utils import logging as transformers_logging
+
+    for library in (logging, transformers_logging):
+        library.set_verbosity_error()
+        library.disable_progress_bar()
 
 
 class LoadedStableDiffusion(LoadedModel):
@@ -78,14 +111,39 @@ class LoadedStableDiffusion(LoadedModel):
         self.vae = pipeline.vae
         self.text_encoder = pipeline.text_encoder
         self.tokenizer = pipeline.tokenizer
-        self.prediction_type = pipeline.scheduler.config.prediction_type
-        self._scheduler_config = dict(pipeline.scheduler.config)
-        self.alphas_cumprod = pipeline.scheduler.alphas_cumprod.to(device)
-        self._fingerprints: dict[str, str] | None = None
         self.sample_size = self.unet.config.sample_size * pipeline.vae_scale_factor
+        self.schedule = DiscreteSchedule(
+            pipeline.scheduler.alphas_cumprod.to(device), pipeline.scheduler.config.prediction_type
+        )
+        self._scheduler_config = dict(pipeline.scheduler.config)
+        self._fingerprints: dict[str, str] | None = None
 
-    def modules(self) -> dict[str, Any]:
-        return {"unet": self.unet, "text_encoder": self.text_encoder, "vae": self.vae}
+    def components(self) -> dict[str, Component]:
+        return {
+            "unet": Component(
+                module=self.unet,
+                file=Path("unet") / DIFFUSERS_FILE,
+                tensor_prefix="",
+                adapter_prefix="unet.",
+                settings=settings_text(self.unet.to_json_string()),
+            ),
+            "text_encoder": Component(
+                module=self.text_encoder,
+                file=Path("text_encoder") / "model.safetensors",
+                # Older readers name the tensors with it; transformers 5 dropped it. diffusers
+                # takes it off adapters where the model has none.
+                tensor_prefix="text_model.",
+                adapter_prefix="text_encoder.text_model.",
+                settings=self.text_encoder.config.to_json_string(),
+            ),
+            "vae": Component(
+                module=self.vae,
+                file=Path("vae") / DIFFUSERS_FILE,
+                tensor_prefix="",
+                adapter_prefix=None,
+                settings=settings_text(self.vae.to_json_string()),
+            ),
+        }
 
     def set_memory(self, gradient_checkpointing: bool, channels_last: bool) -> None:
         import torch
@@ -100,6 +158,10 @@ class LoadedStableDiffusion(LoadedModel):
         self.pipeline.load_lora_weights(str(folder))
         self.weights_changed()
 
+    def unload_adapters(self) -> None:
+        self.pipeline.unload_lora_weights()
+        self.weights_changed()
+
     def encode_images(self, pixels: Tensor) -> Moments:
         import torch
 
@@ -111,7 +173,7 @@ class LoadedStableDiffusion(LoadedModel):
         deviation = (0.5 * moments.logvar).exp()
         return (moments.mean + deviation * noise) * self.vae.config.scaling_factor
 
-    def encode_prompts(self, prompts: list[str]) -> Tensor:
+    def encode_prompts(self, prompts: list[str], framings: list[Framing]) -> Condition:
         tokens = self.tokenizer(
             prompts,
             padding="max_length",
@@ -119,10 +181,10 @@ class LoadedStableDiffusion(LoadedModel):
             truncation=True,
             return_tensors="pt",
         )
-        return self.text_encoder(tokens.input_ids.to(self.device)).last_hidden_state
+        return Condition(self.text_encoder(tokens.input_ids.to(self.device)).last_hidden_state)
 
-    def predict(self, noisy: Tensor, t: Tensor, condition: Tensor) -> Tensor:
-        return self.unet(noisy, t, encoder_hidden_states=condition).sample
+    def predict(self, noisy: Tensor, level: Tensor, condition: Condition) -> Tensor:
+        return self.unet(noisy, level, encoder_hidden_states=condition.states).sample
 
     def latent_shape(self, resolution: int) -> tuple[int, int, int]:
         side = resolution // self.pipeline.vae_scale_factor
@@ -163,22 +225,14 @@ class LoadedStableDiffusion(LoadedModel):
         self._fingerprints = None
 
     def _measured(self) -> dict[str, str]:
-        prints = {name: weights_sha256(module) for name, module in self.modules().items()}
-        prints["tokenizer"] = _sha256_of_json(self.tokenizer.get_vocab())
-        prints["scheduler"] = _sha256_of_json(self._scheduler_config)
+        networks = {"unet": self.unet, "text_encoder": self.text_encoder, "vae": self.vae}
+        prints = {name: network_sha256(n, _settings(n.config)) for name, n in networks.items()}
+        prints["tokenizer"] = tokenizer_sha256(self.tokenizer)
+        prints["scheduler"] = settings_sha256(self._scheduler_config)
         return prints
 
 
-def weights_sha256(module: nn.Module) -> str:
-    """sha256 over names, types and bytes of a network's tensors."""
-    import torch
-
-    total = hashlib.sha256()
-    for name, tensor in sorted(module.state_dict().items()):
-        total.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        total.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
-    return total.hexdigest()
-
-
-def _sha256_of_json(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
+def _settings(config: Any) -> dict[str, Any]:
+    """A network's configuration as plain values; transformers' is an object."""
+    values: dict[str, Any] = config.to_dict() if hasattr(config, "to_dict") else dict(config)
+    return values

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sdexp.model.base import LoadedModel
+from sdexp.model.base import AbstractNoiseSchedule, Condition, LoadedModel
 
 if TYPE_CHECKING:
     import torch
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TrainingBatch:
-    """What the objective sees: scaled latents [B, C, h, w] and text states [B, L, D]."""
+    """What the objective sees: scaled latents [B, C, h, w] and their condition."""
 
     latents: Tensor
-    condition: Tensor
+    condition: Condition
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,15 @@ class AbstractObjective(ABC):
     caption_dropout_rate: float
 
     @abstractmethod
-    def __call__(
-        self, model: LoadedModel, batch: TrainingBatch, noise: Tensor, t: Tensor
-    ) -> Tensor:
-        """Loss [B]; noise: [B, C, h, w] unit normal; t: [B] whole timesteps."""
+    def level(self, schedule: AbstractNoiseSchedule, generator: torch.Generator) -> Tensor:
+        """The noise level of one sample, from its stream; a number in the schedule's measure."""
 
     @abstractmethod
     def noise(self, shape: tuple[int, int, int], generator: torch.Generator) -> Tensor:
         """The noise of one sample, [C, h, w], from its stream."""
+
+    @abstractmethod
+    def __call__(
+        self, model: LoadedModel, batch: TrainingBatch, noise: Tensor, level: Tensor
+    ) -> Tensor:
+        """Loss [B]; noise: [B, C, h, w] unit normal; level: [B]."""

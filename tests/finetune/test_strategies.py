@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,13 +15,12 @@ from safetensors.torch import load_file, save_file
 
 from sdexp.finetune.base import AbstractFinetune
 from sdexp.finetune.lora import Lora
-from sdexp.finetune.text_encoder import TextEncoder
-from sdexp.finetune.unet import WholeUNet
+from sdexp.finetune.whole import Whole
 from sdexp.ground.applied import Applied
 from sdexp.ground.assets import ASSETS
 from sdexp.ground.errors import ConfigError, DataError
 from sdexp.ground.sampling import Sampling
-from sdexp.model.base import LoadedModel
+from sdexp.model.base import Framing, LoadedModel
 from sdexp.model.stable_diffusion import StableDiffusion
 
 CHECKOUT = Path(__file__).parents[2]
@@ -32,22 +32,24 @@ def contributed() -> AbstractFinetune:
     module = ModuleType("contributed")
     sys.modules["contributed"] = module
     exec(re.findall(r"```python\n(.*?)```", text, re.DOTALL)[0], module.__dict__)
-    strategy: AbstractFinetune = module.Attention("attn2")
+    strategy: AbstractFinetune = module.Attention(["unet"], "attn2")
     return strategy
 
 
 TARGETS = ["to_q", "to_k", "to_v", "to_out.0", "q_proj", "v_proj"]
 WIDE = ["conv1", "conv_in", "proj_in", "ff.net.0.proj", "ff.net.2", "time_emb_proj", "fc1"]
 STRATEGIES: dict[str, AbstractFinetune] = {
-    "unet": WholeUNet(),
-    "text_encoder": TextEncoder(),
+    "unet": Whole(["unet"], {}),
+    "text_encoder": Whole(["text_encoder"], {}),
+    "unet_text_encoder": Whole(["unet", "text_encoder"], {"text_encoder": 1e-5}),
     "contributed": contributed(),
-    "lora_unet": Lora(4, 16.0, 0.0, ["unet"], TARGETS),
-    "lora_both": Lora(2, 2.0, 0.0, ["unet", "text_encoder"], TARGETS),
-    "lora_wide": Lora(2, 2.0, 0.0, ["unet", "text_encoder"], [*TARGETS, *WIDE]),
-    "lora_text": Lora(2, 3.0, 0.0, ["text_encoder"], TARGETS),
+    "lora_unet": Lora(["unet"], 4, 16.0, 0.0, TARGETS),
+    "lora_both": Lora(["unet", "text_encoder"], 2, 2.0, 0.0, TARGETS),
+    "lora_wide": Lora(["unet", "text_encoder"], 2, 2.0, 0.0, [*TARGETS, *WIDE]),
+    "lora_text": Lora(["text_encoder"], 2, 3.0, 0.0, TARGETS),
 }
 SAMPLING = Sampling("ddim", 3, 3.0, "", 64)
+FRAMING = Framing((64, 64), (0, 0), (64, 64))
 NOISE = torch.randn(1, 8, 8, 8, generator=torch.Generator().manual_seed(1))
 
 
@@ -63,8 +65,8 @@ def step(model: LoadedModel, trained: dict[str, torch.nn.Parameter]) -> None:
     """Two updates by hand, strong enough to be seen; LoRA's first moves B only."""
     optimizer = torch.optim.SGD(trained.values(), lr=2.0)
     for _ in range(2):
-        states = model.encode_prompts(["a big red heart"])
-        model.predict(NOISE, torch.tensor([500]), states).square().mean().backward()
+        condition = model.encode_prompts(["a big red heart"], [FRAMING])
+        model.predict(NOISE, torch.tensor([500]), condition).square().mean().backward()
         optimizer.step()
         optimizer.zero_grad()
 
@@ -138,12 +140,20 @@ def test_saved_files_tell_no_place(case) -> None:  # type: ignore[no-untyped-def
 def test_restoring_gives_the_trained_picture_and_a_proof(case) -> None:  # type: ignore[no-untyped-def]
     _, finetune, model, _, _, start, folder = case
     fresh = original()
-    applied = finetune.restore(fresh, folder)
-    applied.check("weights")
-    assert applied.applied == len(load_file(next(folder.rglob("*.safetensors"))))
-    assert applied.changed > 0
+    before = fresh.fingerprints()
+    restored = finetune.restore(fresh, folder)
+    restored.applied.check("weights")
+    files = folder.rglob("*.safetensors")
+    assert restored.applied.applied == sum(len(load_file(file)) for file in files)
+    assert restored.applied.changed > 0
     assert (picture(fresh) == picture(model)).all()
     assert (picture(fresh) != start).any()
+    changed = {name for name, value in fresh.fingerprints().items() if value != before[name]}
+    assert changed == {key.partition(".")[0] for key in case[3]}
+    restored.undo()
+    assert fresh.fingerprints() == before and (picture(fresh) == start).all()
+    for key, tensor in finetune.restore(fresh, folder).applied.__dict__.items():
+        assert getattr(restored.applied, key) == tensor
 
 
 PLAIN = """
@@ -181,11 +191,11 @@ def test_foreign_missing_and_empty_weights_are_told(case, tmp_path: Path) -> Non
     with pytest.raises(DataError, match="missing"):
         finetune.restore(original(), tmp_path / "absent")
     file = next(folder.rglob("*.safetensors"))
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
     target = tmp_path / file.relative_to(folder)
-    target.parent.mkdir(parents=True, exist_ok=True)
     save_file({}, target)
     with pytest.raises(DataError, match=r"missing|no tensor was applied"):
-        finetune.restore(original(), tmp_path).check("weights")
+        finetune.restore(original(), tmp_path).applied.check("weights")
     target.write_bytes(b"\r\n")
     with pytest.raises(DataError, match="damaged"):
         finetune.restore(original(), tmp_path)
@@ -201,11 +211,11 @@ def test_one_deleted_or_renamed_tensor_is_an_error(name: str, tmp_path: Path) ->
     key = sorted(tensors)[3]
     value = tensors.pop(key)
     save_file(tensors, file, metadata={"format": "pt"})
-    applied = finetune.restore(original(), tmp_path)
+    applied = finetune.restore(original(), tmp_path).applied
     assert len(applied.missing) == 1
     save_file(tensors | {f"{key}x": value}, file, metadata={"format": "pt"})
     with pytest.raises(DataError, match="1 tensors missing and 1 unexpected"):
-        finetune.restore(original(), tmp_path).check("weights")
+        finetune.restore(original(), tmp_path).applied.check("weights")
 
 
 def test_unchanged_weights_are_an_error(tmp_path: Path) -> None:
@@ -214,7 +224,7 @@ def test_unchanged_weights_are_an_error(tmp_path: Path) -> None:
         finetune.attach(model)
         finetune.save(model, tmp_path / name)
         with pytest.raises(DataError, match="training changed nothing"):
-            finetune.restore(original(), tmp_path / name).check("weights")
+            finetune.restore(original(), tmp_path / name).applied.check("weights")
 
 
 def test_applied_says_what_is_wrong() -> None:
@@ -228,7 +238,7 @@ def test_applied_says_what_is_wrong() -> None:
 @pytest.mark.parametrize(
     "wrong",
     [{"rank": 0}, {"lora_alpha": float("nan")}, {"lora_dropout": 1.0}, {"components": []},
-     {"components": ["vae"]}, {"target_modules": []}],
+     {"components": ["unet", "unet"]}, {"target_modules": []}],
 )  # fmt: skip
 def test_lora_values_out_of_range_are_refused_by_name(wrong) -> None:  # type: ignore[no-untyped-def]
     values = {"rank": 4, "lora_alpha": 4.0, "lora_dropout": 0.0, "components": ["unet"]}
@@ -250,4 +260,4 @@ def test_a_target_that_no_layer_has_is_refused(
     components: list[str], targets: list[str], message: str
 ) -> None:
     with pytest.raises(ConfigError, match=message):
-        Lora(2, 2.0, 0.0, components, targets).attach(original())
+        Lora(components, 2, 2.0, 0.0, targets).attach(original())

@@ -1,16 +1,12 @@
-import inspect
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import torch
 from omegaconf import OmegaConf
 
 from sdexp.ground.build import (
-    _torch_optimizers,
     build,
     did_you_mean,
-    optimizer_recipe,
     read_config,
     typed,
     write_config,
@@ -49,7 +45,7 @@ def test_every_missing_and_unknown_option_is_told() -> None:
     "target",
     ["os.system", "sdexp.objective.base.AbstractObjective", "sdexp.objective.denoising.math",
      "sdexp.objective.denoising.AbstractObjective", "sdexp.objective.absent.X", "sdexp", "",
-     "sdexp.finetune.unet.WholeUNet", "torch.nn.Linear", "sdexp.ground.run.json.loads"],
+     "sdexp.finetune.whole.Whole", "torch.nn.Linear", "sdexp.ground.run.json.loads"],
 )  # fmt: skip
 def test_what_resolves_to_no_part_is_refused(target: str) -> None:
     with pytest.raises(ConfigError, match="not a part"):
@@ -59,29 +55,6 @@ def test_what_resolves_to_no_part_is_refused(target: str) -> None:
 def test_a_plain_mapping_is_no_part() -> None:
     with pytest.raises(ConfigError, match="no part is chosen"):
         build("objective", OmegaConf.create({"a": 1}), AbstractObjective)
-
-
-def test_optimizers_read_from_source_are_those_of_torch() -> None:
-    found = _torch_optimizers()
-    assert {"AdamW", "Adam", "SGD", "RMSprop", "Adafactor"} - set(found) <= {"Adafactor"}
-    for name, arguments in found.items():
-        kind = getattr(torch.optim, name)
-        assert issubclass(kind, torch.optim.Optimizer)
-        expected = [p for p in inspect.signature(kind).parameters if p != "params"]
-        assert arguments == expected, name
-    assert "LBFGS" not in found
-
-
-def test_an_optimizer_recipe_keeps_torchs_names() -> None:
-    node = {"_target_": "torch.optim.SGD", "lr": 0.1, "momentum": 0.9, "fused": None}
-    recipe = optimizer_recipe(OmegaConf.create(node))
-    assert recipe.name == "SGD" and recipe.lr == 0.1
-    assert recipe.arguments == {"lr": 0.1, "momentum": 0.9, "fused": None}
-
-
-def test_null_fused_is_left_out_where_a_class_has_no_such_option() -> None:
-    node = {"_target_": "torch.optim.Adadelta", "lr": 0.1, "fused": None}
-    assert "fused" not in optimizer_recipe(OmegaConf.create(node)).arguments
 
 
 @dataclass
@@ -100,6 +73,8 @@ def test_sections_are_checked_by_type_and_range() -> None:
         ({"steps": "x", "rate": None}, "section.steps: Value 'x'"),
         ({"steps": 0, "rate": None}, "section.steps=0: allowed is 1 or more"),
         ({"steps": 1, "rate": None, "tsep": 1}, "section.tsep: no such key"),
+        ({"steps": True, "rate": None}, "section.steps=true: allowed is a number"),
+        ({"steps": 1, "rate": False}, "section.rate=false: allowed is a number"),
     ):
         with pytest.raises(ConfigError, match=message):
             typed("section", Section, values)

@@ -13,6 +13,7 @@ PARTS = (
     "finetune",
     "dataset",
     "objective",
+    "optimizer",
     "metric",
     "tracker",
 )

@@ -11,7 +11,7 @@ from sdexp.ground.assets import ASSETS, located
 from sdexp.ground.errors import DataError
 from sdexp.ground.sampling import Sampling
 from sdexp.ground.streams import stream
-from sdexp.model.base import Moments
+from sdexp.model.base import Framing, Moments
 from sdexp.model.stable_diffusion import LoadedStableDiffusion, StableDiffusion
 
 SAMPLING = Sampling("ddim", 3, 3.0, "", 64)
@@ -100,7 +100,8 @@ def test_scaled_latents_have_unit_spread(model: LoadedStableDiffusion) -> None:
 
 
 def test_long_and_foreign_prompts_are_cut_not_refused(model: LoadedStableDiffusion) -> None:
-    states = model.encode_prompts(["a " * 500, "漢字 und Ümläute \U0001f600", ""])
+    prompts = ["a " * 500, "漢字 und Ümläute \U0001f600", ""]
+    states = model.encode_prompts(prompts, [Framing((9, 9), (0, 0), (64, 64))] * 3).states
     assert states.shape == (3, model.tokenizer.model_max_length, 96)
     assert states.isfinite().all()
 

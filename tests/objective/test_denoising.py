@@ -7,6 +7,8 @@ from diffusers import DDPMScheduler
 from diffusers.training_utils import compute_snr
 
 from sdexp.ground.streams import stream
+from sdexp.model.base import Condition
+from sdexp.model.discrete import DiscreteSchedule
 from sdexp.objective.base import TrainingBatch
 from sdexp.objective.denoising import Denoising
 
@@ -17,8 +19,7 @@ PLAIN = Denoising(caption_dropout_rate=0.0, snr_gamma=None, noise_offset=0.0)
 def fake_model(prediction_type: str) -> Any:
     """Predicts half of what it sees, so that the loss is easily computed by hand."""
     return SimpleNamespace(
-        prediction_type=prediction_type,
-        alphas_cumprod=SCHEDULER.alphas_cumprod,
+        schedule=DiscreteSchedule(SCHEDULER.alphas_cumprod, prediction_type),
         predict=lambda noisy, t, condition: 0.5 * noisy,
     )
 
@@ -34,7 +35,9 @@ def drawn() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
 @pytest.mark.parametrize("prediction_type", ["epsilon", "v_prediction", "sample"])
 def test_loss_against_diffusers(prediction_type: str, drawn: Any) -> None:
     latents, noise, t = drawn
-    loss = PLAIN(fake_model(prediction_type), TrainingBatch(latents, torch.empty(0)), noise, t)
+    loss = PLAIN(
+        fake_model(prediction_type), TrainingBatch(latents, Condition(torch.empty(0))), noise, t
+    )
     noisy = SCHEDULER.add_noise(latents, noise, t)
     target = {
         "epsilon": noise,
@@ -51,7 +54,7 @@ def test_min_snr_against_the_formula_of_the_example_scripts(
 ) -> None:
     latents, noise, t = drawn
     weighted = Denoising(caption_dropout_rate=0.0, snr_gamma=5.0, noise_offset=0.0)
-    batch = TrainingBatch(latents, torch.empty(0))
+    batch = TrainingBatch(latents, Condition(torch.empty(0)))
     ratio = weighted(fake_model(prediction_type), batch, noise, t) / PLAIN(
         fake_model(prediction_type), batch, noise, t
     )
@@ -79,3 +82,11 @@ def test_values_out_of_range_are_refused_by_name(wrong: dict[str, float]) -> Non
     values: dict[str, Any] = {"snr_gamma": None, "noise_offset": 0.0, "caption_dropout_rate": 0.0}
     with pytest.raises(ValueError, match=f"objective.{next(iter(wrong))}="):
         Denoising(**(values | wrong))
+
+
+def test_a_level_is_drawn_from_the_schedule_of_the_model() -> None:
+    schedule = DiscreteSchedule(SCHEDULER.alphas_cumprod, "epsilon")
+    levels = [PLAIN.level(schedule, stream(0, "level", k)) for k in range(400)]
+    assert all(level.dtype == torch.int64 and 0 <= level < 1000 for level in levels)
+    expected = torch.randint(1000, (), generator=stream(0, "level", 3))
+    assert levels[3] == expected and 400 < float(torch.stack(levels).float().mean()) < 600

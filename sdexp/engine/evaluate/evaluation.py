@@ -93,7 +93,7 @@ def _make_pictures(
     data = evaluation_data(recipes)
     prompts = choose_prompts(data, recipes.evaluation.num_prompts)
     model = recipes.model.load(device, "float32")
-    check_original(work.run, model)
+    check_original(work.run, model.fingerprints())
     maker = _maker(work, model, accelerator)
     original = maker.pictures(model, prompts, folder.images("original"), "original")
     # Loaded and made afresh also as a control: pictures from the shared store would prove nothing.
@@ -133,7 +133,7 @@ def _applied(work: Evaluation, model: LoadedModel) -> Applied | None:
     if work.recipes.evaluation.control == Control.self:
         return None
     weights = work.run.weights
-    applied = work.recipes.finetune.restore(model, weights)
+    applied = work.recipes.finetune.restore(model, weights).applied
     applied.check(str(weights))
     say(
         f"{applied.applied} tensors applied, {applied.changed} differ from the original's, "

@@ -31,9 +31,9 @@ def generate(
     Pictures that an earlier or an interrupted command made come from the store.
     """
     model = recipes.model.load(str(make_accelerator(recipes.hardware).device), "float32")
-    check_original(run, model)
+    check_original(run, model.fingerprints())
     columns = {"original": _pictures(model, recipes, store, request)}
-    recipes.finetune.restore(model, run.weights).check(str(run.weights))
+    recipes.finetune.restore(model, run.weights).applied.check(str(run.weights))
     columns["finetuned"] = _pictures(model, recipes, store, request)
     for name, pictures in columns.items():
         for seed, picture in zip(request.seeds, pictures, strict=True):

@@ -5,17 +5,10 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from sdexp.engine.plan.sizes import (
-    Length,
-    Memory,
-    checkpoint_bytes,
-    length_of,
-    memory_of,
-    weights_bytes,
-)
+from sdexp.engine.plan.sizes import Memory, checkpoint_bytes, memory_of, weights_bytes
 from sdexp.engine.prompts import Prompt, choose_prompts, evaluation_data
-from sdexp.engine.train.trainer import Trainer
-from sdexp.ground.config import TrainingConfig
+from sdexp.engine.train.setup import Setup
+from sdexp.engine.train.timetable import Timetable
 from sdexp.ground.errors import DiskError
 from sdexp.ground.run import RunFolder
 from sdexp.ground.store import Store
@@ -40,63 +33,48 @@ class Needs:
         return growing + self.weights + self.pictures
 
 
-def needs_of(trainer: Trainer, length: Length, memory: Memory, prompts: int, place: Path) -> Needs:
+def needs_of(
+    setup: Setup, timetable: Timetable, memory: Memory, prompts: int, place: Path
+) -> Needs:
     """What a run in `place` writes; pictures at most as large as they are uncompressed."""
     present = RunFolder(place).checkpoints.rglob("*")
+    # At once: the kept ones, and the new one until it is verified.
+    kept = min(setup.recipes.training.checkpoints_total_limit, timetable.checkpoints)
     return Needs(
-        checkpoint=checkpoint_bytes(trainer, memory),
-        checkpoints=_checkpoints(trainer.training, length.steps),
-        weights=weights_bytes(trainer),
-        pictures=_pictures(trainer, length, prompts) * picture_bytes(trainer),
+        checkpoint=checkpoint_bytes(setup, memory),
+        checkpoints=kept + 1,
+        weights=weights_bytes(setup),
+        pictures=_pictures(setup, timetable, prompts) * picture_bytes(timetable),
         present=sum(file.stat().st_size for file in present if file.is_file()),
     )
 
 
-def _checkpoints(training: TrainingConfig, steps: int) -> int:
-    """At once: the kept ones, and the new one until it is verified."""
-    every = training.checkpointing_steps
-    made = 1 if every is None else -(-steps // every)
-    return min(training.checkpoints_total_limit, made) + 1
-
-
-def _pictures(trainer: Trainer, length: Length, prompts: int) -> int:
+def _pictures(setup: Setup, timetable: Timetable, prompts: int) -> int:
     # Reference, original, finetuned, and the finetuned again until all of them are made.
-    made = prompts * (1 + 3 * trainer.recipes.evaluation.replicates)
-    return made + validation_pictures(trainer, length.steps)
+    made = prompts * (1 + 3 * setup.recipes.evaluation.replicates)
+    return made + validation_pictures(setup, timetable)
 
 
-def validation_pictures(trainer: Trainer, steps: int) -> int:
+def validation_pictures(setup: Setup, timetable: Timetable) -> int:
     """Pictures made during training."""
-    data = trainer.validation.data
-    due = looks(steps, trainer.training.validation_images_steps)
-    return 0 if data is None else due * min(trainer.training.num_validation_images, len(data))
+    data = setup.validation.data
+    at_once = setup.recipes.training.num_validation_images
+    return 0 if data is None else timetable.shown * min(at_once, len(data))
 
 
-def looks(steps: int, every: int | None) -> int:
-    """How often something is due that happens at step 0, every so many steps and at the end."""
-    return 0 if every is None else steps // every + 1 + bool(steps % every)
-
-
-def resolution_of(trainer: Trainer) -> int:
-    """Side of a picture in pixels."""
-    return trainer.training.resolution or trainer.model.sample_size
-
-
-def picture_bytes(trainer: Trainer) -> int:
+def picture_bytes(timetable: Timetable) -> int:
     """Bytes of a picture without compression."""
-    return 3 * resolution_of(trainer) ** 2
+    return 3 * timetable.resolution**2
 
 
-def check_trainer_disk(trainer: Trainer) -> None:
+def check_run_disk(run: RunFolder, setup: Setup) -> None:
     """Raise `DiskError` when a training that is about to begin does not fit into its folder.
 
     What the store will gain is left out: that would take reading all pictures.
     """
-    recipes = trainer.recipes
-    place = trainer.run.path
-    prompts = len(chosen_prompts(recipes))
-    needs = needs_of(trainer, length_of(trainer, recipes), memory_of(trainer), prompts, place)
-    _require(place, needs.run, "the run", _remedy(needs))
+    prompts = len(chosen_prompts(setup.recipes))
+    needs = needs_of(setup, setup.timetable, memory_of(setup), prompts, run.path)
+    _require(run.path, needs.run, "the run", _remedy(needs))
 
 
 def chosen_prompts(recipes: Recipes) -> list[Prompt]:

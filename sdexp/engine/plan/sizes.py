@@ -2,15 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 
 import torch
 from torch import Tensor, nn
 
-from sdexp.engine.hardware import make_optimizer
-from sdexp.engine.train.trainer import Trainer
-from sdexp.ground.build import OptimizerRecipe
-from sdexp.recipes import Recipes
+from sdexp.engine.train.setup import Setup
+from sdexp.optimizer.base import AbstractOptimizer
 
 # Type, shape and place of a tensor in the header of a safetensors file, beside its name.
 HEADER_BYTES = 75
@@ -33,15 +31,15 @@ class Memory:
         return sum(asdict(self).values())
 
 
-def memory_of(trainer: Trainer) -> Memory:
+def memory_of(setup: Setup) -> Memory:
     """What the run holds after its first step, and its copies of the trained weights."""
-    trained = nbytes(trainer.state.parameters)
+    trained = nbytes(setup.state.parameters)
     return Memory(
-        weights=sum(nbytes(all_tensors(module)) for module in trainer.model.modules().values()),
+        weights=sum(nbytes(all_tensors(module)) for module in setup.model.modules().values()),
         gradients=trained,
-        optimizer=optimizer_bytes(trainer.recipes.optimizer, trainer.state.parameters),
-        ema=trained if trainer.state.ema is not None else 0,
-        best=trained if trainer.state.stopper.active else 0,
+        optimizer=optimizer_bytes(setup.recipes.optimizer, setup.state.parameters),
+        ema=trained if setup.state.ema is not None else 0,
+        best=trained if setup.state.stopper.active else 0,
     )
 
 
@@ -55,7 +53,7 @@ def all_tensors(module: nn.Module) -> list[Tensor]:
     return [*module.parameters(), *module.buffers()]
 
 
-def optimizer_bytes(recipe: OptimizerRecipe, parameters: list[nn.Parameter]) -> int:
+def optimizer_bytes(recipe: AbstractOptimizer, parameters: list[nn.Parameter]) -> int:
     """Bytes of the optimizer's state, found by a real step over one parameter of each shape.
 
     Not over meta tensors: Adafactor and ASGD read values. One shape at a time takes little memory.
@@ -66,25 +64,26 @@ def optimizer_bytes(recipe: OptimizerRecipe, parameters: list[nn.Parameter]) -> 
     for (shape, dtype), count in kinds.items():
         parameter = nn.Parameter(torch.zeros(shape, dtype=dtype, device=device))
         parameter.grad = torch.zeros_like(parameter)
-        optimizer = make_optimizer(recipe, [parameter], str(device))
+        group = {"params": [parameter], "lr": recipe.lr, "name": ""}
+        optimizer = recipe.build([group], str(device))
         optimizer.step()
         state = optimizer.state[parameter].values()
         total += count * sum(value.nbytes for value in state if isinstance(value, Tensor))
     return total
 
 
-def checkpoint_bytes(trainer: Trainer, memory: Memory) -> int:
+def checkpoint_bytes(setup: Setup, memory: Memory) -> int:
     """Bytes of one checkpoint's files."""
     copies = 1 + bool(memory.ema) + bool(memory.best)
-    trained = trainer.state.trained
+    trained = setup.state.trained
     state = memory.optimizer + OPTIMIZER_HEADER_BYTES * len(trained)
     return copies * (memory.gradients + _headers(trained)) + state
 
 
-def weights_bytes(trainer: Trainer) -> int:
+def weights_bytes(setup: Setup) -> int:
     """Bytes of `weights/`: the adapters, or each network that trains as a whole."""
     total = 0
-    for module in trainer.model.modules().values():
+    for module in setup.model.modules().values():
         trained = {name: p for name, p in module.named_parameters() if p.requires_grad}
         if trained:
             # Networks with adapters are not saved, only what was added to them.
@@ -96,39 +95,3 @@ def weights_bytes(trainer: Trainer) -> int:
 
 def _headers(names: Iterable[str]) -> int:
     return sum(HEADER_BYTES + len(name) for name in names)
-
-
-@dataclass(frozen=True)
-class Length:
-    """How long a run is: its steps, over the order of all its processes."""
-
-    steps: int
-    samples: int
-    samples_per_step: int
-    steps_per_epoch: int
-    first_epoch: list[int]
-
-    @property
-    def epochs(self) -> float:
-        return self.steps / self.steps_per_epoch
-
-
-def length_of(trainer: Trainer, recipes: Recipes) -> Length:
-    """The length with as many processes as are configured, seen from one.
-
-    `first_epoch`: the samples of the first epoch, or of the whole run if it is shorter.
-    """
-    order = replace(trainer.order, processes=recipes.hardware.num_processes)
-    training = recipes.training
-    steps = training.max_train_steps
-    if steps is None:
-        assert training.num_train_epochs is not None
-        steps = training.num_train_epochs * order.steps_per_epoch
-    first = range(min(steps, order.steps_per_epoch))
-    return Length(
-        steps,
-        order.samples,
-        order.samples_per_step,
-        order.steps_per_epoch,
-        [index for step in first for index in order.step_samples(step)],
-    )

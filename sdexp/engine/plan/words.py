@@ -1,19 +1,12 @@
 """The words of a dry run."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-from sdexp.engine.plan.disk import (
-    Needs,
-    free_bytes,
-    resolution_of,
-    shared_disk,
-    validation_pictures,
-)
-from sdexp.engine.plan.sizes import Length, Memory
+from sdexp.engine.plan.disk import free_bytes, shared_disk, validation_pictures
+from sdexp.engine.plan.plan import Measured, Plan
+from sdexp.engine.plan.sizes import Memory
 from sdexp.engine.progress import say
-from sdexp.engine.train.trainer import Trainer
 from sdexp.ground.store import Store
 from sdexp.ground.units import amount, duration
 
@@ -26,54 +19,30 @@ NAMES = {
 }
 
 
-@dataclass(frozen=True)
-class Known:
-    """How many of `looked` entries the store holds, of `total` that the run will ask for.
-
-    `gain`: bytes that the store may gain.
-    """
-
-    total: int
-    looked: int
-    found: int
-    gain: int
-
-
-@dataclass(frozen=True)
-class Measured:
-    """Seconds of one optimizer step and of one picture, and the most memory that they took."""
-
-    step: float
-    picture: float
-    peak: int
-
-
-def say_training(
-    trainer: Trainer, length: Length, memory: Memory, facts: dict[str, Any], prompts: int
-) -> None:
+def say_training(plan: Plan) -> None:
     """Parameters, memory, and what will be done how often."""
-    training = trainer.training
-    recipes = trainer.recipes
-    trained = facts["trainable_parameters"]
-    total = facts["total_parameters"]
-    processes = recipes.hardware.num_processes
+    recipes = plan.setup.recipes
+    timetable = plan.timetable
+    order = timetable.order
+    trained = plan.trainable_parameters
+    total = plan.total_parameters
     say("dry run: nothing is trained, no run folder is made")
     say(f"parameters: {trained:,} train of {total:,} ({trained / total:.1%})")
-    _say_memory(memory, processes)
+    _say_memory(plan.memory, order.processes)
     say(
-        f"training: {length.steps} steps = {length.epochs:.1f} epochs of {length.samples} pictures "
-        f"({length.steps_per_epoch} steps each), "
-        f"{validation_pictures(trainer, length.steps)} pictures on the way"
+        f"training: {timetable.total} steps = {timetable.epochs:.1f} epochs of {order.samples} "
+        f"pictures ({order.steps_per_epoch} steps each), "
+        f"{validation_pictures(plan.setup, timetable)} pictures on the way"
     )
     say(
-        f"effective batch: {length.samples_per_step} = {training.train_batch_size} x "
-        f"{training.gradient_accumulation_steps} accumulated x {processes} process(es)"
+        f"effective batch: {order.samples_per_step} = {order.batch_size} x "
+        f"{order.accumulation} accumulated x {order.processes} process(es)"
     )
     say(
         f"learning rate: {recipes.scheduler.name}, at most {recipes.optimizer.lr:g}, "
-        f"{recipes.scheduler.warmup(length.steps)} steps of warm-up"
+        f"{recipes.scheduler.warmup(timetable.total)} steps of warm-up"
     )
-    _say_evaluation(prompts, recipes.evaluation.replicates, resolution_of(trainer))
+    _say_evaluation(plan.prompts, recipes.evaluation.replicates, timetable.resolution)
 
 
 def _say_memory(memory: Memory, processes: int) -> None:
@@ -92,32 +61,31 @@ def _say_evaluation(prompts: int, replicates: int, resolution: int) -> None:
         say("evaluation: none")
 
 
-def say_disk(needs: Needs, place: Path, store: Store, known: dict[str, Known]) -> None:
+def say_disk(plan: Plan, place: Path, store: Store) -> None:
     """What the store has, and what run folder and store will take."""
-    for what, one in known.items():
+    for what, one in plan.known.items():
         if one.total:
             of = f"{one.looked} looked at, of " if one.looked < one.total else ""
             say(f"store: has {one.found} of {of}{one.total} {what}")
+    needs = plan.needs
     there = f", {amount(needs.present)} of them there" if needs.present else ""
     say(
         f"disk for the run: up to {amount(needs.run)} in {place} ({needs.checkpoints} checkpoints "
         f"of {amount(needs.checkpoint)}{there}, weights {amount(needs.weights)}, pictures "
         f"{amount(needs.pictures)}); {amount(free_bytes(place))} are free"
     )
-    gain = sum(one.gain for one in known.values())
     shared = shared_disk(place, store)
     free = "on the same disk" if shared else f"{amount(free_bytes(store.root))} are free"
-    say(f"disk for the store: up to {amount(gain)} more in {store.root}; {free}")
+    say(f"disk for the store: up to {amount(plan.store_gain)} more in {store.root}; {free}")
 
 
-def say_measured(trainer: Trainer, measured: Measured, whole: dict[str, float]) -> None:
+def say_measured(plan: Plan, measured: Measured) -> None:
     """What one step and one picture took, and what follows for the whole."""
     say(
-        f"measured on {trainer.model.device}: {measured.step:.3g} s per step, "
+        f"measured on {plan.setup.model.device}: {measured.step:.3g} s per step, "
         f"{measured.picture:.3g} s per picture, {amount(measured.peak)} of memory at most"
     )
-    training, evaluation = (duration(seconds) for seconds in whole.values())
-    then = (
-        f" and {evaluation} of pictures for the evaluation" if whole["evaluation_seconds"] else ""
-    )
+    evaluation = plan.evaluation_seconds(measured)
+    then = f" and {duration(evaluation)} of pictures for the evaluation" if evaluation else ""
+    training = duration(plan.training_seconds(measured))
     say(f"about {training} of training{then} on this machine; loading and scoring come on top")

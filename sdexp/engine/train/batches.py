@@ -10,12 +10,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
-from PIL import Image
-from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from sdexp.dataset.base import OpenDataset
-from sdexp.engine.images import crop_square, to_tensor
+from sdexp.engine.images import CENTRE, Square, cut_square
 from sdexp.engine.train.items import Item
 from sdexp.engine.train.latents import MomentCache, decode_unless_cached
 from sdexp.ground.config import TrainingConfig
@@ -90,15 +88,12 @@ class TrainPictures(Dataset[Item]):
         caption = self.choose_caption(self.data.captions(index), epoch, sample_id)
         place, flipped = self.placement(epoch, sample_id)
 
-        def decode() -> Tensor:
-            square = crop_square(self.data[index].image, self.resolution, place)
-            return to_tensor(
-                square.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if flipped else square
-            )
+        def decode() -> Square:
+            return cut_square(self.data[index].image, self.resolution, place, flipped)
 
         name = (index, flipped) if self.config.center_crop else None
-        pixels, encoded = decode_unless_cached(self.cache, name, decode)
-        return Item(epoch, sample_id, caption, pixels, encoded)
+        view = decode_unless_cached(self.cache, name, decode)
+        return Item(epoch, sample_id, caption, view)
 
     def choose_caption(self, captions: tuple[str, ...], epoch: int, sample_id: str) -> str:
         """One of the captions, or the empty one with the dropout's probability."""
@@ -114,7 +109,7 @@ class TrainPictures(Dataset[Item]):
     def placement(self, epoch: int, sample_id: str) -> tuple[tuple[float, float], bool]:
         """Where the square lies along the longer side, and whether it is mirrored."""
         seed = self.config.seed
-        place = (0.5, 0.5)
+        place = CENTRE
         flipped = False
         if not self.config.center_crop:
             across, down = torch.rand(2, generator=stream(seed, "crop", epoch, sample_id)).tolist()

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from sdexp.model.base import Moments
+from sdexp.model.base import Framing, Moments
 
 
 @dataclass(frozen=True)
@@ -16,11 +16,22 @@ class Encoded:
 
 
 @dataclass(frozen=True)
+class View:
+    """What is known of a sample's square.
+
+    pixels: uint8 [3, R, R], None when its moments are known; encoded: None without a cache.
+    """
+
+    framing: Framing
+    pixels: Tensor | None
+    encoded: Encoded | None
+
+
+@dataclass(frozen=True)
 class Item:
-    """One prepared sample; pixels: uint8 [3, R, R], None when its moments are known."""
+    """One prepared sample."""
 
     epoch: int
     sample_id: str
     caption: str
-    pixels: Tensor | None
-    encoded: Encoded | None
+    view: View

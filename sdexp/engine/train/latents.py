@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sdexp.engine.images import to_signed
-from sdexp.engine.train.items import Encoded, Item
+from sdexp.engine.images import Square, to_signed
+from sdexp.engine.train.items import Encoded, Item, View
 from sdexp.ground.store import Store, digest
-from sdexp.model.base import LoadedModel, Moments
+from sdexp.model.base import Framing, LoadedModel, Moments
 
 MOMENTS = "moments"
 
@@ -33,29 +33,30 @@ class MomentCache:
             torch.__version__,
             diffusers.__version__,
         ]
-        self._keys: dict[Hashable, str] = {}
+        self._seen: dict[Hashable, tuple[str, Framing]] = {}
 
     def key(self, picture: Tensor) -> str:
         """Where the moments of uint8 [3, R, R] lie in the store."""
         shape = "x".join(map(str, picture.shape))
         return digest(*self._facts, shape, picture.numpy().tobytes())
 
-    def recall(self, name: Hashable) -> Encoded | None:
+    def recall(self, name: Hashable) -> View | None:
         """What is known of a picture seen before under that name; None when it must be decoded."""
-        if name is None or name not in self._keys:
+        if name is None or name not in self._seen:
             return None
-        found = self._find(self._keys[name])
-        return found if found.moments is not None else None
+        key, framing = self._seen[name]
+        found = self._find(key)
+        return View(framing, None, found) if found.moments is not None else None
 
-    def look_up(self, name: Hashable, picture: Tensor) -> Encoded:
-        """What is known of a decoded picture, uint8 [3, R, R].
+    def look_up(self, name: Hashable, square: Square) -> View:
+        """What is known of a decoded picture.
 
         `name` is None for one that will not come again, such as a random crop.
         """
-        key = self.key(picture)
+        key = self.key(square.pixels)
         if name is not None:
-            self._keys[name] = key
-        return self._find(key)
+            self._seen[name] = (key, square.framing)
+        return View(square.framing, square.pixels, self._find(key))
 
     def _find(self, key: str) -> Encoded:
         arrays = self.store.get(MOMENTS, key)
@@ -63,16 +64,13 @@ class MomentCache:
 
 
 def decode_unless_cached(
-    cache: MomentCache | None, name: Hashable, decode: Callable[[], Tensor]
-) -> tuple[Tensor | None, Encoded | None]:
-    """Pixels and what the cache knows of a picture; decodes it only when it has to."""
+    cache: MomentCache | None, name: Hashable, decode: Callable[[], Square]
+) -> View:
+    """What is known of a picture; decodes it only when it has to."""
     if cache is None:
-        return decode(), None
-    known = cache.recall(name)
-    if known is not None:
-        return None, known
-    pixels = decode()
-    return pixels, cache.look_up(name, pixels)
+        square = decode()
+        return View(square.framing, square.pixels, None)
+    return cache.recall(name) or cache.look_up(name, decode())
 
 
 class MomentSource:
@@ -94,14 +92,14 @@ class MomentSource:
         return Moments(mean.to(self.model.device), logvar.to(self.model.device))
 
     def _one(self, item: Item) -> Moments:
-        if item.encoded is not None and item.encoded.moments is not None:
-            return item.encoded.moments
-        assert item.pixels is not None
-        pixels = item.pixels
-        if self.cache is None or item.encoded is None:
-            return _moments(self._encode(pixels))
-        make = partial(self._encode, pixels)
-        return _moments(self.cache.store.get_or_make(MOMENTS, item.encoded.key, make)[0])
+        view = item.view
+        if view.encoded is not None and view.encoded.moments is not None:
+            return view.encoded.moments
+        assert view.pixels is not None
+        if self.cache is None or view.encoded is None:
+            return _moments(self._encode(view.pixels))
+        make = partial(self._encode, view.pixels)
+        return _moments(self.cache.store.get_or_make(MOMENTS, view.encoded.key, make)[0])
 
     def _encode(self, picture: Tensor) -> dict[str, np.ndarray]:
         self.encoded += 1

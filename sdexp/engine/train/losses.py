@@ -33,24 +33,28 @@ class LossOfItems:
     def __call__(self, items: list[Item], purpose: str = "train") -> Tensor:
         """`purpose` keeps the streams of training and validation apart."""
         device = self.model.device
-        draws = torch.stack([self._normal("posterior", self.shape, purpose, i) for i in items])
-        noise = torch.stack([self._noise(self.shape, purpose, i) for i in items])
-        t = torch.stack([self._timestep(purpose, i) for i in items])
+        draws = torch.stack([self._posterior(purpose, item) for item in items])
+        noise = torch.stack([self.noise(purpose, item) for item in items])
+        level = torch.stack([self.level(purpose, item) for item in items])
         moments = self.moments(items)
+        captions = [item.caption for item in items]
+        framings = [item.view.framing for item in items]
         with self.accelerator.autocast():
-            condition = self.model.encode_prompts([item.caption for item in items])
+            condition = self.model.encode_prompts(captions, framings)
             batch = TrainingBatch(self.model.latents(moments, draws.to(device)), condition)
-            return self.objective(self.model, batch, noise.to(device), t.to(device))
+            return self.objective(self.model, batch, noise.to(device), level.to(device))
+
+    def noise(self, purpose: str, item: Item) -> Tensor:
+        """The noise that a sample sees, [C, h, w]."""
+        return self.objective.noise(self.shape, self._stream("noise", purpose, item))
+
+    def level(self, purpose: str, item: Item) -> Tensor:
+        """The noise level that a sample sees."""
+        generator = self._stream("timestep", purpose, item)
+        return self.objective.level(self.model.schedule, generator)
+
+    def _posterior(self, purpose: str, item: Item) -> Tensor:
+        return torch.randn(self.shape, generator=self._stream("posterior", purpose, item))
 
     def _stream(self, name: str, purpose: str, item: Item) -> torch.Generator:
         return stream(self.seed, f"{purpose} {name}", item.epoch, item.sample_id)
-
-    def _normal(self, name: str, shape: tuple[int, int, int], purpose: str, item: Item) -> Tensor:
-        return torch.randn(shape, generator=self._stream(name, purpose, item))
-
-    def _noise(self, shape: tuple[int, int, int], purpose: str, item: Item) -> Tensor:
-        return self.objective.noise(shape, self._stream("noise", purpose, item))
-
-    def _timestep(self, purpose: str, item: Item) -> Tensor:
-        steps = len(self.model.alphas_cumprod)
-        return torch.randint(steps, (), generator=self._stream("timestep", purpose, item))

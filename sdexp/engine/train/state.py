@@ -28,7 +28,7 @@ class TrainingState:
         self.optimizer = optimizer
         self.scaler = scaler
         self.parameters = list(trained.values())
-        self.ema = EMAModel(self.parameters, decay=config.ema_decay) if config.use_ema else None
+        self.ema = _average(self.parameters, config) if config.use_ema else None
         self.stopper = Stopper(config.early_stopping)
         self.best: dict[str, Tensor] = {}
         # Steps done, and the last step whose looks and checks are done too.
@@ -108,6 +108,15 @@ class TrainingState:
         self.stopper.restore(values["stopper"])
         self.epoch_loss = values["epoch_loss"]
         self.epoch_samples = values["epoch_samples"]
+
+
+def _average(parameters: list[nn.Parameter], config: TrainingConfig) -> EMAModel:
+    """diffusers' average, whose decay is (1 + n) / (10 + n) at update n while that is lower.
+
+    Without the warm-up the lowest decay is the wanted one; the first update copies all the same.
+    """
+    lowest = 0.0 if config.ema_warmup else config.ema_decay
+    return EMAModel(parameters, decay=config.ema_decay, min_decay=lowest)
 
 
 def _copy(values: list[Tensor], targets: list[Any]) -> None:

@@ -7,14 +7,14 @@ from contextlib import contextmanager
 import torch
 from accelerate import Accelerator
 from PIL import Image
-from torch import Tensor
 
 from sdexp.dataset.base import OpenDataset
-from sdexp.engine.images import crop_square, save_png, to_tensor
+from sdexp.engine.images import Square, cut_square, save_png
 from sdexp.engine.prompts import choose_prompts, noise_of, sampling_of
 from sdexp.engine.train.items import Item
 from sdexp.engine.train.latents import decode_unless_cached
 from sdexp.engine.train.losses import LossOfItems
+from sdexp.engine.train.timetable import Timetable
 from sdexp.ground.files import write_text
 from sdexp.ground.run import RunFolder
 from sdexp.model.base import LoadedModel
@@ -31,25 +31,25 @@ class Validation:
         model: LoadedModel,
         loss_of: LossOfItems,
         accelerator: Accelerator,
-        resolution: int,
+        timetable: Timetable,
     ) -> None:
         self.run = run
         self.training = recipes.training
         self.model = model
         self.loss_of = loss_of
         self.accelerator = accelerator
-        self.resolution = resolution
-        self.sampling = sampling_of(recipes.evaluation, resolution)
+        self.timetable = timetable
+        self.sampling = sampling_of(recipes.evaluation, timetable.resolution)
         wanted = self.training.validation_steps or self.training.validation_images_steps
         self.data: OpenDataset | None = recipes.dataset.open("val") if wanted else None
 
-    def loss_at(self, step: int, total: int) -> float | None:
+    def loss_at(self, step: int) -> float | None:
         """Mean loss over the same samples, noise and timesteps each time; None when not due."""
-        if self.data is None or not _due(step, total, self.training.validation_steps):
+        if self.data is None or not self.timetable.validates(step):
             return None
         count = min(self.training.num_validation_samples, len(self.data))
         mine = range(self.accelerator.process_index, count, self.accelerator.num_processes)
-        items = [self._item(self.data, index) for index in mine]
+        items = [self.item(self.data, index) for index in mine]
         total_loss = torch.zeros((), device=self.model.device)
         size = self.training.train_batch_size
         with torch.no_grad(), evaluating(self.model):
@@ -57,22 +57,24 @@ class Validation:
                 total_loss += self.loss_of(items[start : start + size], "validation").sum()
         return float(self.accelerator.reduce(total_loss, "sum")) / count
 
-    def _item(self, data: OpenDataset, index: int) -> Item:
-        def decode() -> Tensor:
-            return to_tensor(crop_square(data[index].image, self.resolution))
+    def item(self, data: OpenDataset, index: int) -> Item:
+        """A picture of the split as the loss sees it."""
+
+        def decode() -> Square:
+            return cut_square(data[index].image, self.timetable.resolution)
 
         cache = self.loss_of.moments.cache
-        pixels, encoded = decode_unless_cached(cache, ("validation", index), decode)
-        return Item(0, data.sample_id(index), data.captions(index)[0], pixels, encoded)
+        view = decode_unless_cached(cache, ("validation", index), decode)
+        return Item(0, data.sample_id(index), data.captions(index)[0], view)
 
-    def pictures_at(self, step: int, total: int) -> list[tuple[str, Image.Image]]:
+    def pictures_at(self, step: int) -> list[tuple[str, Image.Image]]:
         """Pictures of the same prompts and noise each time, written to the run folder."""
-        due = _due(step, total, self.training.validation_images_steps)
-        if self.data is None or not due or not self.accelerator.is_main_process:
+        due = self.timetable.shows(step) and self.accelerator.is_main_process
+        if self.data is None or not due:
             return []
         prompts = choose_prompts(self.data, self.training.num_validation_images)
         keys = [(prompt.prompt_id, 0) for prompt in prompts]
-        shape = self.model.latent_shape(self.resolution)
+        shape = self.model.latent_shape(self.timetable.resolution)
         noise = noise_of(keys, shape, self.training.seed)
         captions = [prompt.caption for prompt in prompts]
         with evaluating(self.model):
@@ -81,10 +83,6 @@ class Validation:
             save_png(pixels, self.run.validation / f"{step:06d}" / f"{number}.png")
         write_text(self.run.validation / "prompts.json", json.dumps(captions, indent=1))
         return [(c, Image.fromarray(pixels)) for c, pixels in zip(captions, made, strict=True)]
-
-
-def _due(step: int, total: int, every: int | None) -> bool:
-    return every is not None and (step % every == 0 or step == total)
 
 
 @contextmanager

@@ -17,18 +17,18 @@ from sdexp.engine.evaluate.evaluation import Evaluation, evaluate
 from sdexp.engine.evaluate.pictures import PictureMaker
 from sdexp.engine.hardware import make_accelerator
 from sdexp.engine.prompts import choose_prompts, noise_of, prompt_id, sampling_of
-from sdexp.engine.train.trainer import Trainer
 from sdexp.ground.errors import DataError
 from sdexp.ground.interrupt import Interrupted, listening
 from sdexp.ground.run import RunFolder
 from sdexp.ground.store import Store
 from sdexp.model.stable_diffusion import LoadedStableDiffusion
+from tests.training import trainer_of
 
 
 @pytest.fixture
 def trained(new_run: Any, recipes: Any, store: Store) -> RunFolder:
     run = new_run("run")
-    Trainer(
+    trainer_of(
         run, recipes("optimizer.lr=0.01", "training.validation_images_steps=null"), store, {}
     ).train()
     return run
@@ -173,7 +173,7 @@ def test_weights_that_are_not_there_or_do_nothing_are_no_result(
     still = recipes(
         "scheduler=linear", "scheduler.warmup_fraction=1.0", "training.max_train_steps=1"
     )
-    Trainer(same, still, store, {}).train()
+    trainer_of(same, still, store, {}).train()
     with pytest.raises(DataError, match="training changed nothing"):
         evaluate(Evaluation(same, same, recipes(), store), {})
     assert not same.scores.exists()

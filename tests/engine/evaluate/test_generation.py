@@ -3,10 +3,10 @@ from typing import Any
 import pytest
 
 from sdexp.engine.evaluate.generation import generate
-from sdexp.engine.train.trainer import Trainer
 from sdexp.ground.records import GenerateRequest
 from sdexp.ground.store import Store
 from sdexp.model.stable_diffusion import LoadedStableDiffusion
+from tests.training import trainer_of
 
 
 def test_pictures_that_were_made_are_not_made_again(
@@ -15,7 +15,7 @@ def test_pictures_that_were_made_are_not_made_again(
     """As after an interruption: one more seed makes one more picture of each model."""
     options = (tiny, "optimizer.lr=0.01", "training.validation_images_steps=null")
     run = new_run("run", *options)
-    Trainer(run, recipes(*options), store, {}).train()
+    trainer_of(run, recipes(*options), store, {}).train()
     made: list[str] = []
     work = LoadedStableDiffusion.generate
 

@@ -1,7 +1,7 @@
 """What a dry run says, compared with what a real run then does."""
 
 import os
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,21 +11,27 @@ import torch
 from torch import Tensor
 
 from sdexp.engine.evaluate.evaluation import Evaluation, evaluate
-from sdexp.engine.hardware import make_optimizer
-from sdexp.engine.plan.disk import Needs, check_disk, check_trainer_disk, looks, needs_of
-from sdexp.engine.plan.plan import LOOKED_AT, _spread, plan
-from sdexp.engine.plan.sizes import length_of, memory_of, optimizer_bytes
-from sdexp.engine.plan.words import duration
-from sdexp.engine.train.trainer import Trainer
-from sdexp.ground.build import OptimizerRecipe, plain, read_config
+from sdexp.engine.plan.disk import Needs, check_disk, check_run_disk, needs_of
+from sdexp.engine.plan.known import LOOKED_AT, _spread
+from sdexp.engine.plan.plan import check_plan, make_plan, measure
+from sdexp.engine.plan.sizes import memory_of, optimizer_bytes
+from sdexp.engine.plan.words import say_disk, say_measured, say_training
+from sdexp.engine.train.setup import set_up
+from sdexp.ground.build import plain, read_config
 from sdexp.ground.errors import DiskError
+from sdexp.ground.run import RunFolder
 from sdexp.ground.store import Store
 from sdexp.ground.store_keeping import entries
+from sdexp.optimizer.adamw import AdamW
+from sdexp.optimizer.any_torch import AnyTorch
+from sdexp.optimizer.sgd import Sgd
+from sdexp.recipes import Recipes
+from tests.training import trainer_of
 
 OPTIMIZERS = {
-    "adamw": OptimizerRecipe("AdamW", {"lr": 1e-3, "fused": None}),
-    "sgd": OptimizerRecipe("SGD", {"lr": 1e-3, "momentum": 0.9}),
-    "adafactor": OptimizerRecipe("Adafactor", {"lr": 1e-3}),
+    "adamw": AdamW(1e-3, [0.9, 0.999], 1e-8, 1e-2, False, None),
+    "sgd": Sgd(1e-3, 0.9, 0.0, None),
+    "adafactor": AnyTorch(1e-3, "Adafactor", {}),
 }
 # The moving average is there in every other case, the best weights in the others.
 CASES = [
@@ -49,15 +55,40 @@ def folder_bytes(folder: Path) -> int:
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
+def facts_of(
+    run: RunFolder, recipes: Recipes, store: Store, place: Path, with_step: bool
+) -> dict[str, Any]:
+    """A plan said and checked, as plain values."""
+    made = make_plan(run, place, recipes, store)
+    say_training(made)
+    say_disk(made, place, store)
+    check_plan(made, place, store)
+    facts: dict[str, Any] = {
+        "disk": asdict(made.needs) | {"run": made.needs.run, "store": made.store_gain},
+        "store": {what: asdict(one) for what, one in made.known.items()},
+        "steps": made.timetable.total,
+        "epochs": made.timetable.epochs,
+        "trainable_parameters": made.trainable_parameters,
+        "total_parameters": made.total_parameters,
+    }
+    if with_step:
+        measured = measure(made)
+        say_measured(made, measured)
+        facts["measured"] = asdict(measured) | {
+            "training_seconds": made.training_seconds(measured),
+            "evaluation_seconds": made.evaluation_seconds(measured),
+        }
+    return facts
+
+
 @pytest.fixture
 def planned(new_run: Any, recipes: Any, store: Store, tmp_path: Path) -> Any:
     """Plan a small run; its place is `<tmp>/place`."""
 
     def work(*overrides: str, measure: bool = False) -> dict[str, Any]:
         run = new_run(f"plan{len(list(tmp_path.iterdir()))}", *overrides)
-        config = plain(read_config(run.config)) | {"run_dir": str(tmp_path / "place")}
         before = sorted(run.path.rglob("*"))
-        facts = plan(run, recipes(*overrides), store, config, measure)
+        facts = facts_of(run, recipes(*overrides), store, tmp_path / "place", with_step=measure)
         assert sorted(run.path.rglob("*")) == before and not (tmp_path / "place").exists()
         return facts
 
@@ -75,9 +106,10 @@ def test_memory_and_files_are_those_of_a_real_run(
     ]  # fmt: skip
     run = new_run("run", *overrides)
     built = replace(recipes(*overrides), optimizer=OPTIMIZERS[optimizer])
-    trainer = Trainer(run, built, store, plain(read_config(run.config)))
-    memory = memory_of(trainer)
-    needs = needs_of(trainer, length_of(trainer, built), memory, 4, run.path)
+    trainer = trainer_of(run, built, store)
+    setup = trainer.setup
+    memory = memory_of(setup)
+    needs = needs_of(setup, setup.timetable, memory, 4, run.path)
     gradients: list[int] = []
 
     def weigh(*_: Any) -> None:
@@ -87,7 +119,7 @@ def test_memory_and_files_are_those_of_a_real_run(
     trainer.train()
     state = trainer.state
     kept = [v for s in state.optimizer.optimizer.state.values() for v in s.values()]
-    modules = trainer.model.modules().values()
+    modules = setup.model.modules().values()
     weights = sum(t.nbytes for m in modules for t in (*m.parameters(), *m.buffers()))
     actual = {
         "weights": weights,
@@ -106,12 +138,12 @@ def test_memory_and_files_are_those_of_a_real_run(
 @pytest.mark.parametrize("name", optimizer_names(torch.optim))
 def test_state_of_every_optimizer(name: str) -> None:
     """Against one real step over all parameters together."""
-    recipe = OptimizerRecipe(name, {"lr": 1e-3})
+    recipe = AnyTorch(1e-3, name, {})
     shapes = [(8, 6), (3, 7)] if name == "Muon" else [(8, 6), (8, 6), (5, 3, 3, 3), (7,), (1,)]
     parameters = [torch.nn.Parameter(torch.randn(shape)) for shape in shapes]
     for parameter in parameters:
         parameter.grad = torch.randn_like(parameter)
-    optimizer = make_optimizer(recipe, parameters, "cpu")
+    optimizer = recipe.build([{"params": parameters}], "cpu")
     optimizer.step()
     kept = [value for state in optimizer.state.values() for value in state.values()]
     expected = sum(value.nbytes for value in kept if isinstance(value, Tensor))
@@ -157,7 +189,7 @@ def test_the_store_holds_afterwards_what_was_said(
     assert [one["found"] for one in before["store"].values()] == [0, 0, 0]
     run, built = new_run("run"), recipes()
     config = plain(read_config(run.config))
-    Trainer(run, built, store, config).train()
+    trainer_of(run, built, store).train()
     evaluate(Evaluation(run, run, built, store), config)
     gained = sum(entry.size for entry in entries(store))
     assert before["disk"]["store"] == within(0.02, gained)
@@ -179,8 +211,7 @@ def test_pictures_seen_in_several_ways_need_more_room(
     overrides = [*overrides, "dataset.num_train=8", "training.max_train_steps=6"]
     said = planned(*overrides)["store"]["training pictures"]
     run = new_run("run", *overrides)
-    trainer = Trainer(run, recipes(*overrides), store, plain(read_config(run.config)))
-    trainer.train()
+    trainer_of(run, recipes(*overrides), store).train()
     moments = [entry.size for entry in entries(store) if entry.kind == "moments"]
     assert said["gain"] == within(0.02, 8 * views * moments[0])
     assert sum(moments) - 4 * moments[0] <= said["gain"] * 1.02
@@ -208,11 +239,10 @@ def test_a_disk_that_is_too_small_is_refused(
         planned(*huge)
     assert caught.value.exit_code == 74 and "\n" not in str(caught.value)
     run = new_run("real", *huge)
-    config = plain(read_config(run.config))
     with pytest.raises(DiskError, match=f"{run.path}: the run may need"):
-        check_trainer_disk(Trainer(run, recipes(*huge), store, config))
+        check_run_disk(run, set_up(run, recipes(*huge), store))
     run = new_run("small")
-    check_trainer_disk(Trainer(run, recipes(), store, config))
+    check_run_disk(run, set_up(run, recipes(), store))
 
 
 def test_run_and_store_share_a_disk_or_not(tmp_path: Path) -> None:
@@ -236,12 +266,13 @@ def test_checkpoints_that_are_there_need_no_new_room(
     new_run: Any, recipes: Any, store: Store
 ) -> None:
     run = new_run("run")
-    first = Trainer(run, recipes(), store, plain(read_config(run.config)))
-    length, memory = length_of(first, first.recipes), memory_of(first)
-    before = needs_of(first, length, memory, 4, run.path)
+    first = trainer_of(run, recipes(), store)
+    setup = first.setup
+    memory = memory_of(setup)
+    before = needs_of(setup, setup.timetable, memory, 4, run.path)
     assert before.present == 0 and before.checkpoints == 3
     first.train()
-    after = needs_of(first, length, memory, 4, run.path)
+    after = needs_of(setup, setup.timetable, memory, 4, run.path)
     assert after.present == folder_bytes(run.checkpoints)
     assert after.run == before.run - after.present
 
@@ -251,16 +282,3 @@ def test_a_large_data_set_is_sampled_evenly() -> None:
     chosen = _spread(list(range(10, 100_010)))
     assert len(chosen) == LOOKED_AT and len(set(chosen)) == LOOKED_AT
     assert np.diff(chosen).min() >= 195 and np.diff(chosen).max() <= 196
-
-
-@pytest.mark.parametrize("steps, every, times", [(4, 2, 3), (5, 2, 4), (3, 9, 2), (4, None, 0)])
-def test_how_often_something_is_due(steps: int, every: int | None, times: int) -> None:
-    due = [s for s in range(steps + 1) if every and (s % every == 0 or s == steps)]
-    assert looks(steps, every) == len(due) == times
-
-
-@pytest.mark.parametrize(
-    "seconds, words", [(4.4, "4 s"), (89, "89 s"), (720, "12 min"), (9000, "2.5 h")]
-)
-def test_durations(seconds: float, words: str) -> None:
-    assert duration(seconds) == words

@@ -64,7 +64,7 @@ def test_a_sample_depends_on_epoch_and_id_alone(pictures: TrainPictures) -> None
         found = [item for batch in batches for item in batch if item.sample_id == alone.sample_id]
         assert len(found) == 1
         assert found[0].caption == alone.caption
-        assert (found[0].pixels == alone.pixels).all()
+        assert (found[0].view.pixels == alone.view.pixels).all()
 
 
 def test_captions_vary_over_epochs_and_some_are_dropped(pictures: TrainPictures) -> None:
@@ -80,7 +80,7 @@ def test_flips_are_even_and_exact(pictures: TrainPictures) -> None:
     pictures.resolution = 64
     straight = np.asarray(plain).transpose(2, 0, 1)
     for epoch in range(60):
-        pixels = pictures[(epoch, 0)].pixels.numpy()
+        pixels = pictures[(epoch, 0)].view.pixels.numpy()
         if (pixels == straight[:, :, ::-1]).all():
             flipped += 1
         else:
@@ -89,4 +89,5 @@ def test_flips_are_even_and_exact(pictures: TrainPictures) -> None:
 
 
 def test_pictures_travel_to_loader_workers(pictures: TrainPictures) -> None:
-    assert (pickle.loads(pickle.dumps(pictures))[(0, 3)].pixels == pictures[(0, 3)].pixels).all()
+    there = pickle.loads(pickle.dumps(pictures))[(0, 3)].view
+    assert (there.pixels == pictures[(0, 3)].view.pixels).all()

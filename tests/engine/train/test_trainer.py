@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import sys
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,7 +15,9 @@ from safetensors.torch import load_file
 
 from sdexp import worker
 from sdexp.engine.train.checkpoint import saved_steps
+from sdexp.engine.train.setup import set_up
 from sdexp.engine.train.trainer import Trainer
+from sdexp.engine.train.update import StepResult
 from sdexp.ground.build import plain, read_config
 from sdexp.ground.errors import DivergedError
 from sdexp.ground.interrupt import Interrupted, check_interrupt, listening
@@ -22,11 +25,12 @@ from sdexp.ground.run import RunFolder
 from sdexp.ground.store import Store
 from tests.commands import digest
 from tests.records import logged
+from tests.training import trainer_of
 
 
 def trainer(run: RunFolder, recipes: Any, store: Store, *overrides: str) -> Trainer:
     run.path.mkdir(exist_ok=True)
-    return Trainer(run, recipes(*overrides), store, plain(read_config(run.config)))
+    return trainer_of(run, recipes(*overrides), store, plain(read_config(run.config)))
 
 
 @pytest.fixture
@@ -200,14 +204,14 @@ def test_resumed_equals_uninterrupted(
     whole = train("whole", *overrides)
     run = new_run("cut", *overrides)
     first = trainer(run, recipes, store, *overrides)
-    update = first._update
+    update = first.updater.update
 
-    def stop_in_the_fourth(batches: Any) -> str:
+    def stop_in_the_fourth(batches: Any) -> StepResult:
         if first.state.step == 3:
             raise KeyboardInterrupt
         return update(batches)
 
-    first._update = stop_in_the_fourth  # type: ignore[method-assign]
+    first.updater.update = stop_in_the_fourth  # type: ignore[method-assign]
     with pytest.raises(KeyboardInterrupt):
         first.train()
     assert max(losses(run)) == 3
@@ -242,8 +246,8 @@ def test_a_signal_saves_the_last_finished_step(
     run = new_run("stopped", *overrides)
     first = trainer(run, recipes, store, *overrides)
     owner, name = {
-        "loss": (first.loss_of, "_timestep"),
-        "look": (first.validation, "_item"),
+        "loss": (first.setup.loss_of, "level"),
+        "look": (first.setup.validation, "item"),
         "save": (first, "_save"),
         "finish": (first, "_finish"),
     }[phase]
@@ -275,8 +279,8 @@ def test_a_loss_that_is_no_number_stops_before_the_update(
     new_run: Any, recipes: Any, store: Store
 ) -> None:
     run = new_run("nan")
-    broken = trainer(run, recipes, store)
-    loss_of, calls = broken.loss_of, []
+    setup = set_up(run, recipes(), store)
+    loss_of, calls = setup.loss_of, []
 
     def third_is_nan(items: Any, purpose: str = "train") -> torch.Tensor:
         losses = loss_of(items, purpose)
@@ -284,15 +288,15 @@ def test_a_loss_that_is_no_number_stops_before_the_update(
             calls.append(1)
         return losses * float("nan") if len(calls) == 3 and purpose == "train" else losses
 
-    broken.loss_of = third_is_nan  # type: ignore[assignment]
+    broken = Trainer(run, replace(setup, loss_of=third_is_nan), {})  # type: ignore[arg-type]
     seen: list[dict[str, torch.Tensor]] = []
-    apply = broken._apply_gradients
+    apply = broken.updater._apply_gradients
 
     def remember(loss: float) -> float:
         seen.append({k: p.detach().clone() for k, p in broken.state.trained.items()})
         return apply(loss)
 
-    broken._apply_gradients = remember  # type: ignore[method-assign]
+    broken.updater._apply_gradients = remember  # type: ignore[method-assign]
     with pytest.raises(DivergedError, match="step 3: loss nan") as caught:
         broken.train()
     assert caught.value.exit_code == 76
@@ -322,21 +326,21 @@ def test_moments_come_from_the_store_the_second_time(
     for name, encoded in (("first", 4 * 4 + 4), ("second", 0)):
         one = trainer(new_run(name), recipes, store)
         one.train()
-        assert one.loss_of.moments.encoded == encoded
+        assert one.setup.loss_of.moments.encoded == encoded
 
 
 def test_a_picture_is_decoded_once_in_a_run(new_run: Any, recipes: Any, store: Store) -> None:
     overrides = ("training.max_train_steps=30", "training.random_flip=true")
     one = trainer(new_run("run", *overrides), recipes, store, *overrides)
     decoded: list[int] = []
-    get = type(one.data).__getitem__
+    get = type(one.setup.data).__getitem__
 
-    class Counting(type(one.data)):  # type: ignore[misc]
+    class Counting(type(one.setup.data)):  # type: ignore[misc]
         def __getitem__(self, index: int) -> Any:
             decoded.append(index)
             return get(self, index)
 
-    one.pictures.data.__class__ = Counting
+    one.setup.pictures.data.__class__ = Counting
     one.train()
     # Three epochs of 40 pictures, each in at most two mirrorings.
     assert 40 <= len(decoded) <= 80 and max(map(decoded.count, decoded)) <= 2

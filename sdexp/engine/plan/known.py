@@ -1,0 +1,113 @@
+"""How much of what a run will ask for lies in the store already."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sdexp.engine.evaluate.pictures import PICTURES, PictureMaker
+from sdexp.engine.plan.disk import picture_bytes
+from sdexp.engine.prompts import Prompt, sampling_of
+from sdexp.engine.train.items import Item
+from sdexp.engine.train.setup import Setup
+from sdexp.engine.train.timetable import Timetable
+from sdexp.ground.store import Store
+
+# As many pictures are read to learn how many the store knows.
+LOOKED_AT = 512
+# Checksum and header of an entry.
+ENTRY_BYTES = 200
+
+
+@dataclass(frozen=True)
+class Known:
+    """How many of `looked` entries the store holds, of `total` that the run will ask for.
+
+    `gain`: bytes that the store may gain.
+    """
+
+    total: int
+    looked: int
+    found: int
+    gain: int
+
+    @property
+    def missing(self) -> float:
+        """The share that is not there."""
+        return 1 - self.found / self.looked if self.looked else 0.0
+
+
+NOTHING = Known(0, 0, 0, 0)
+
+
+def training_moments(setup: Setup, timetable: Timetable) -> Known:
+    """The moments of the first epoch's pictures, and how many more later epochs may ask for."""
+    training = setup.recipes.training
+    first = timetable.first_epoch()
+    looked = _spread(first)
+    items = (setup.pictures[(0, index)] for index in looked)
+    epochs = -(-timetable.total // timetable.order.steps_per_epoch)
+    views = 1 + (training.random_flip and epochs > 1)
+    if not training.center_crop:
+        views = epochs
+    return _moments(setup, timetable, items, len(looked), len(first), views)
+
+
+def validation_moments(setup: Setup, timetable: Timetable) -> Known:
+    """The moments of the validation loss."""
+    data = setup.validation.data
+    if data is None or not timetable.validations:
+        return NOTHING
+    total = min(setup.recipes.training.num_validation_samples, len(data))
+    looked = _spread(list(range(total)))
+    items = (setup.validation.item(data, index) for index in looked)
+    return _moments(setup, timetable, items, len(looked), total, 1)
+
+
+def _moments(
+    setup: Setup,
+    timetable: Timetable,
+    items: Iterator[Item],
+    looked: int,
+    total: int,
+    views: int,
+) -> Known:
+    """`views`: in how many ways a picture may be cropped and mirrored during the run."""
+    if setup.pictures.cache is None:
+        return NOTHING
+    found = sum(_is_encoded(item) for item in items)
+    channels, height, width = setup.model.latent_shape(timetable.resolution)
+    entry = 2 * 4 * channels * height * width + ENTRY_BYTES
+    return Known(total, looked, found, round(total * (views - found / looked)) * entry)
+
+
+def _is_encoded(item: Item) -> bool:
+    encoded = item.view.encoded
+    return encoded is not None and encoded.moments is not None
+
+
+def _spread(values: list[int]) -> list[int]:
+    """At most `LOOKED_AT` of the values, evenly spaced."""
+    count = min(LOOKED_AT, len(values))
+    return [values[place * len(values) // count] for place in range(count)]
+
+
+def original_pictures(
+    setup: Setup, timetable: Timetable, store: Store, prompts: list[Prompt]
+) -> Known:
+    """The batches of the original's evaluation pictures."""
+    config = setup.recipes.evaluation
+    maker = PictureMaker(
+        sampling_of(config, timetable.resolution),
+        config.replicates,
+        config.batch_size,
+        config.seed,
+        store,
+        setup.accelerator,
+    )
+    keys = maker.keys(setup.model, prompts)
+    found = [store.holds(PICTURES, key) for key in keys]
+    sizes = [config.batch_size] * len(keys)
+    if keys:
+        sizes[-1] = len(prompts) * config.replicates - config.batch_size * (len(keys) - 1)
+    pictures = sum(size for size, there in zip(sizes, found, strict=True) if not there)
+    gain = pictures * picture_bytes(timetable) + ENTRY_BYTES * found.count(False)
+    return Known(len(keys), len(keys), sum(found), gain)

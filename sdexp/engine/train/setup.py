@@ -1,0 +1,107 @@
+"""Everything that a training is made of, before its first step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from sdexp.dataset.base import OpenDataset
+from sdexp.engine.hardware import make_accelerator
+from sdexp.engine.train.batches import TrainPictures
+from sdexp.engine.train.latents import MomentCache, MomentSource
+from sdexp.engine.train.losses import LossOfItems
+from sdexp.engine.train.state import TrainingState
+from sdexp.engine.train.timetable import Timetable, timetable_of
+from sdexp.engine.train.validation import Validation
+from sdexp.ground.run import RunFolder
+from sdexp.ground.store import Store
+from sdexp.ground.streams import stream_seed
+from sdexp.model.base import LoadedModel
+from sdexp.recipes import Recipes
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+    from torch import nn
+
+
+@dataclass(frozen=True)
+class Setup:
+    """Data, model, state and what is computed from them.
+
+    base_weights: fingerprints of the original, taken before anything was attached to it.
+    """
+
+    recipes: Recipes
+    accelerator: Accelerator
+    data: OpenDataset
+    timetable: Timetable
+    model: LoadedModel
+    base_weights: dict[str, str]
+    state: TrainingState
+    pictures: TrainPictures
+    loss_of: LossOfItems
+    validation: Validation
+
+    @property
+    def is_main(self) -> bool:
+        return self.accelerator.is_main_process
+
+
+def set_up(run: RunFolder, recipes: Recipes, store: Store) -> Setup:
+    """Open the data, load the model and attach the strategy."""
+    training = recipes.training
+    accelerator = make_accelerator(recipes.hardware)
+    data = recipes.dataset.open("train")
+    model = recipes.model.load(str(accelerator.device), "float32")
+    base_weights = model.fingerprints()
+    timetable = timetable_of(recipes, len(data), accelerator.num_processes, model.sample_size)
+    state = _state(recipes, model, accelerator)
+    cache = MomentCache(model, store) if training.cache_latents else None
+    dropout = recipes.objective.caption_dropout_rate
+    loss_of = LossOfItems(
+        model,
+        recipes.objective,
+        MomentSource(model, cache),
+        accelerator,
+        training.seed,
+        timetable.resolution,
+    )
+    return Setup(
+        recipes=recipes,
+        accelerator=accelerator,
+        data=data,
+        timetable=timetable,
+        model=model,
+        base_weights=base_weights,
+        state=state,
+        pictures=TrainPictures(data, training, timetable.resolution, dropout, cache),
+        loss_of=loss_of,
+        validation=Validation(run, recipes, model, loss_of, accelerator, timetable),
+    )
+
+
+def _state(recipes: Recipes, model: LoadedModel, accelerator: Accelerator) -> TrainingState:
+    torch.manual_seed(stream_seed(recipes.training.seed, "adapters"))
+    trained = recipes.finetune.attach(model)
+    hardware = recipes.hardware
+    model.set_memory(hardware.gradient_checkpointing, hardware.channels_last)
+    optimizer = recipes.optimizer.build(parameter_groups(recipes, trained), model.device)
+    prepared = accelerator.prepare_optimizer(optimizer)
+    return TrainingState(trained, prepared, accelerator.scaler, recipes.training)
+
+
+def parameter_groups(recipes: Recipes, trained: dict[str, nn.Parameter]) -> list[dict[str, Any]]:
+    """Parameters by learning rate, in the order of the components; `name` is that of a component.
+
+    All components with the optimizer's own rate share one group.
+    """
+    groups: dict[float, dict[str, Any]] = {}
+    for name, parameter in trained.items():
+        component = name.partition(".")[0]
+        own = recipes.finetune.learning_rate(component)
+        rate = recipes.optimizer.lr if own is None else own
+        group = groups.setdefault(rate, {"params": [], "lr": rate, "name": component})
+        group["params"].append(parameter)
+    return list(groups.values())
