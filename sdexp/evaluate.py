@@ -9,12 +9,20 @@ from sdexp.ground.build import Config, read_config
 from sdexp.ground.errors import ConfigError
 from sdexp.ground.run import RunFolder
 from sdexp.launch.beside import evaluate_beside
-from sdexp.launch.compose import Composed, compose, existing_run, finished_run, only_shows, run_door
+from sdexp.launch.compose import (
+    Composed,
+    compose,
+    derive,
+    existing_run,
+    finished_run,
+    only_shows,
+    run_door,
+)
 from sdexp.launch.freeze import changes, freeze
 from sdexp.launch.job import carry_out
 from sdexp.recipes import build_recipes
 
-MAY_CHANGE = ("evaluation", "metric")
+MAY_CHANGE = ("evaluation", "metric", "backbone")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -54,27 +62,30 @@ def _run_argument(argv: list[str]) -> str:
 def _evaluation_config(run: RunFolder, composed: Composed, argv: list[str]) -> Config:
     """The run's own configuration with the evaluation keys that were given now."""
     config = read_config(run.config)
+    before = str(config.evaluation.scorer)
     config.evaluation.enabled = True
     for argument in argv:
         key = argument.split("=")[0].lstrip("+~")
         section = key.split(".")[0]
         if section not in ("run", *MAY_CHANGE):
-            raise ConfigError(f"{key}: fixed by the run; allowed: evaluation.*, metric")
+            raise ConfigError(f"{key}: fixed by the run; allowed: evaluation.*, metric, backbone")
         if key in MAY_CHANGE:
             config[key] = OmegaConf.to_container(composed.config[key], enum_to_str=True)
         elif section != "run":
             OmegaConf.update(config, key, OmegaConf.select(composed.config, key))
     if not config.evaluation.enabled:
         raise ConfigError("evaluation=none: there is nothing to evaluate; leave it out")
-    _rescore(config, argv)
+    _rescore(config, before)
+    derive(config, argv)
     return config
 
 
-def _rescore(config: DictConfig, argv: list[str]) -> None:
-    """A scorer named now is that of every metric."""
-    if any(argument.startswith("evaluation.scorer=") for argument in argv):
-        for metric in config.metric:
-            config.metric[metric].backbone = config.evaluation.scorer
+def _rescore(config: DictConfig, before: str) -> None:
+    """A scorer named now takes the place of the run's own in every backbone that had it."""
+    for backbone in config.backbone.values():
+        for key, value in backbone.items():
+            if value == before:
+                backbone[key] = config.evaluation.scorer
 
 
 if __name__ == "__main__":

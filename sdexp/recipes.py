@@ -4,14 +4,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from sdexp.backbone.base import AbstractBackbone
 from sdexp.dataset.base import AbstractDataset
 from sdexp.finetune.base import AbstractFinetune
-from sdexp.ground.assets import check_weights
 from sdexp.ground.build import (
     Config,
     Faults,
     build,
     chosen,
+    did_you_mean,
     plain,
     typed,
 )
@@ -35,6 +36,7 @@ class Recipes:
     objective: AbstractObjective
     trackers: dict[str, AbstractTracker]
     metrics: dict[str, AbstractMetric]
+    backbones: dict[str, AbstractBackbone]
     optimizer: AbstractOptimizer
     scheduler: SchedulerConfig
     hardware: HardwareConfig
@@ -43,19 +45,29 @@ class Recipes:
 
     def check(self) -> None:
         """What two sections must agree on; raises `ConfigError` with every fault."""
-        names = set(self.metrics)
-        lines = self._foreign_components()
+        lines = self._foreign_components() + self._backbone_faults()
+        names = sorted(self.metrics)
         if self.evaluation.primary not in names:
             lines.append(
                 f"evaluation.primary={self.evaluation.primary}: not among the metrics; "
-                f"allowed: {', '.join(sorted(names))}"
+                f"allowed: {', '.join(names)}"
             )
-        lines += [
-            f"evaluation.smallest_effect.{name}: missing; set the smallest difference that matters"
-            for name in sorted(names - set(self.evaluation.smallest_effect))
-        ]
         if lines:
             raise ConfigError("\n".join(lines))
+
+    def _backbone_faults(self) -> list[str]:
+        """Metrics whose backbone is not chosen, or does not give what they need."""
+        lines = []
+        for name, metric in self.metrics.items():
+            key = f"metric.{name}.backbone={metric.backbone}"
+            if metric.backbone not in self.backbones:
+                hint = did_you_mean(metric.backbone, sorted(self.backbones))
+                lines.append(f"{key}: not among the backbones; {hint}")
+                continue
+            lacking = sorted(metric.needs - self.backbones[metric.backbone].gives)
+            if lacking:
+                lines.append(f"{key}: gives no {lacking[0]}; choose a backbone that does")
+        return lines
 
     def _foreign_components(self) -> list[str]:
         foreign = [c for c in self.finetune.components if c not in self.model.trainable]
@@ -69,10 +81,8 @@ class Recipes:
         self.optimizer.check()
         checks = [self.model.check, self.dataset.check]
         if self.evaluation.enabled:
-            checks += [
-                partial(check_weights, key, backbone, "config.json")
-                for backbone, key in self._backbones().items()
-            ]
+            used = {metric.backbone for metric in self.metrics.values()}
+            checks += [partial(self.backbones[n].check, self._key_of(n)) for n in sorted(used)]
         lines = []
         for check in checks:
             try:
@@ -82,14 +92,10 @@ class Recipes:
         if lines:
             raise DataError("\n".join(lines))
 
-    def _backbones(self) -> dict[str, str]:
-        """Each backbone of the metrics with the key that sets it."""
-        keys: dict[str, str] = {}
-        for name, metric in self.metrics.items():
-            keys.setdefault(metric.backbone, f"metric.{name}.backbone")
-        if self.evaluation.scorer in keys:
-            keys[self.evaluation.scorer] = "evaluation.scorer"
-        return keys
+    def _key_of(self, backbone: str) -> str:
+        """What a person sets to choose the weights of a backbone."""
+        is_scorer = self.backbones[backbone].name == self.evaluation.scorer
+        return "evaluation.scorer" if is_scorer else f"backbone.{backbone}"
 
 
 PARTS: dict[str, type[Any]] = {
@@ -145,6 +151,9 @@ def build_recipes(config: Config) -> Recipes:
     for group, base in PARTS.items():
         made[group] = faults.catch(partial(_build_part, config, group, base))
     made["metrics"] = faults.catch(partial(_build_metrics, config, faults))
+    made["backbones"] = faults.catch(
+        partial(_build_each, config, faults, "backbone", AbstractBackbone)
+    )
     made["trackers"] = faults.catch(
         partial(_build_each, config, faults, "tracker", AbstractTracker)
     )

@@ -61,6 +61,7 @@ def metric(finetuned: float, up: bool = False, **changes: Any) -> MetricRecord:
         smallest_effect=0.5,
         higher_is_better=up,
         backbone="pocket-clip",
+        backbone_sha256="b" * 64,
         verdict="better" if (finetuned > 100) == up else "worse",
         n=8,
         n_reference=50,

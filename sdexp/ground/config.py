@@ -227,7 +227,7 @@ class EvaluationConfig:
     num_prompts: int = MISSING
     replicates: int = MISSING
     seed: int = MISSING
-    primary: str = MISSING
+    primary: str | None = MISSING
     scorer: str = MISSING
     control: Control = MISSING
     sampler: Sampler = MISSING
@@ -237,7 +237,6 @@ class EvaluationConfig:
     batch_size: int = MISSING
     num_permutations: int = MISSING
     num_resamples: int = MISSING
-    smallest_effect: dict[str, float] = MISSING
 
     def __post_init__(self) -> None:
         section = "evaluation"
@@ -255,8 +254,6 @@ class EvaluationConfig:
             section, 99, num_permutations=self.num_permutations, num_resamples=self.num_resamples
         )
         require(section, self.split in ("val", "test"), "split", self.split, "val or test")
-        for name, effect in self.smallest_effect.items():
-            at_least("evaluation.smallest_effect", 0, **{name: effect})
 
 
 @dataclass

@@ -159,6 +159,7 @@ class MetricRecord:
     smallest_effect: float
     higher_is_better: bool
     backbone: str
+    backbone_sha256: str
     verdict: Verdict
     n: int
     n_reference: int

@@ -15,7 +15,8 @@ from sdexp.launch.job import run_stages, status_of, write_page
 from sdexp.recipes import Recipes
 
 # What a verdict rests on.
-DECLARED = ("evaluation.primary", "evaluation.smallest_effect")
+PRIMARY = "evaluation.primary"
+SMALLEST_EFFECT = ".smallest_effect"
 NAME_LENGTH = 60
 
 
@@ -63,7 +64,7 @@ def _frozen(run: RunFolder, config: Config, command: str) -> EvaluationFolder:
         command=command,
         started=now(),
         differs=[f"{key}: {old} -> {new}" for key, (old, new) in differs.items()],
-        chosen_later=[key for key in differs if key.startswith(DECLARED)],
+        chosen_later=[key for key in differs if key == PRIMARY or key.endswith(SMALLEST_EFFECT)],
         steps=_steps(run),
     )
     write_config(folder.config, config)

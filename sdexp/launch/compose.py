@@ -114,7 +114,19 @@ def compose(name: str, overrides: list[str]) -> Composed:
     unknown = [str(key) for key in composed.config if key not in known]
     if unknown:
         raise ConfigError(f"{unknown[0]}: no such key; {did_you_mean(unknown[0], known)}")
+    derive(composed.config, overrides)
     return composed
+
+
+def derive(config: DictConfig, overrides: list[str]) -> None:
+    """Settle what follows from something else that a person set."""
+    is_open = "evaluation" in config and config.evaluation.primary is None
+    if is_open and not OmegaConf.is_missing(config, "metric") and config.metric:
+        config.evaluation.primary = next(iter(config.metric))
+    given = {override.partition("=")[0] for override in overrides}
+    by_epochs = "training" in config and config.training.num_train_epochs is not None
+    if by_epochs and "training.max_train_steps" not in given:
+        config.training.max_train_steps = None
 
 
 def quoted(override: str) -> str:

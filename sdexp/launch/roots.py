@@ -28,6 +28,7 @@ class TrainRoot:
     hardware: HardwareConfig = MISSING
     objective: Any = MISSING
     metric: Any = MISSING
+    backbone: Any = MISSING
     tracker: Any = MISSING
     training: TrainingConfig = MISSING
     evaluation: EvaluationConfig = MISSING
@@ -43,6 +44,7 @@ class EvaluateRoot:
 
     run: str = MISSING
     metric: Any = MISSING
+    backbone: Any = MISSING
     evaluation: EvaluationConfig = MISSING
 
 

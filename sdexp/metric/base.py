@@ -1,10 +1,13 @@
-"""What a metric is: features by a frozen backbone, and a pure statistic over them."""
+"""What a metric is: a statistic of features, with all that is to be known of it."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from sdexp.backbone.base import AbstractFeatures, Gift, PictureSet
+from sdexp.ground.config import at_least
 
 if TYPE_CHECKING:
     import numpy as np
@@ -12,45 +15,52 @@ if TYPE_CHECKING:
     from sdexp.stats.distribution import AbstractDistance
 
 
-class AbstractExtractor(ABC):
-    """A backbone in memory."""
-
-    @abstractmethod
-    def features(
-        self, images: np.ndarray, prompts: list[str], references: np.ndarray | None
-    ) -> np.ndarray:
-        """float64 [N, d] of images, uint8 [N, H, W, 3].
-
-        prompts: N captions; references: uint8 [N, H, W, 3], the real picture of each prompt, or
-        None where the metric does not need it.
-        """
-
-
 @dataclass(frozen=True)
 class AbstractMetric(ABC):
     """Recipe of a metric.
 
-    `backbone` is the name of an embedded scorer, a local folder or a Hub id; every number of the
-    metric carries it. A per-picture metric has d = 1 and its statistic is the mean; a metric
-    of distributions compares the features of generated with those of real pictures.
+    backbone: which of the group `backbone` it rests on; every number of the metric carries its
+    name and hash. smallest_effect: a smaller difference than this would not matter, in the unit of
+    the metric.
+
+    partner: what a picture is held against. "caption" and "reference" make a number for each
+    picture, d = 1, whose mean is the statistic; "distribution" compares the features of all
+    pictures with those of all real ones. least_pictures: fewer give no number, on either side;
+    enough_references: with fewer real pictures the number compares only with others at the same N.
     """
 
     higher_is_better: ClassVar[bool]
-    per_picture: ClassVar[bool]
-    needs_reference: ClassVar[bool]
+    partner: ClassVar[Literal["caption", "reference", "distribution"]]
+    needs: ClassVar[frozenset[Gift]]
     has_interval: ClassVar[bool] = True
+    least_pictures: ClassVar[int] = 1
+    enough_references: ClassVar[int] = 0
 
     backbone: str
+    smallest_effect: float
+
+    def __post_init__(self) -> None:
+        at_least("metric", 0, smallest_effect=self.smallest_effect)
 
     @abstractmethod
-    def start(self, device: str) -> AbstractExtractor:
-        """Load the backbone."""
+    def features(
+        self,
+        source: AbstractFeatures,
+        pictures: PictureSet,
+        captions: list[str],
+        references: PictureSet | None,
+    ) -> np.ndarray:
+        """float64 [N, d] of N pictures.
+
+        captions: one for each picture; references: the real picture of each, or None where the
+        metric holds pictures against something else.
+        """
 
     @abstractmethod
     def statistic(self, features: np.ndarray, reference_features: np.ndarray) -> float:
         """The metric of N pictures from features [N, d] and real features [M, d].
 
-        A per-picture metric ignores the second argument.
+        A metric of single pictures ignores the second argument.
         """
 
     def against(self, reference_features: np.ndarray) -> AbstractDistance:

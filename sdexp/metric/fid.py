@@ -1,33 +1,39 @@
 """How far generated pictures are from real ones, by two Gaussians."""
 
 from dataclasses import dataclass
-from typing import ClassVar, final
+from typing import ClassVar, Literal
 
 import numpy as np
 
-from sdexp.metric.base import AbstractExtractor, AbstractMetric
-from sdexp.metric.clip import EmbeddingExtractor, load_clip
+from sdexp.backbone.base import AbstractFeatures, Gift, PictureSet
+from sdexp.metric.base import AbstractMetric
 from sdexp.stats.distribution import AbstractDistance, FrechetDistance
 
 
-@final
 @dataclass(frozen=True)
 class Fid(AbstractMetric):
-    """Frechet distance of CLIP picture embeddings (projected, not normalised).
+    """Frechet distance of picture embeddings.
 
-    Heusel et al. 2017 (arXiv 1706.08500) with CLIP in place of Inception (Kynkaanniemi et al.
-    2023, arXiv 2203.06026): not comparable with Inception's numbers. Biased upwards in small
-    samples, more so for diverse models; hence no interval.
+    Heusel et al. 2017 (arXiv 1706.08500); over CLIP (Kynkaanniemi et al. 2023, arXiv 2203.06026)
+    not comparable with Inception's numbers. Biased upwards in small samples, more so for diverse
+    models; hence no interval.
     """
 
     higher_is_better: ClassVar[bool] = False
-    per_picture: ClassVar[bool] = False
-    needs_reference: ClassVar[bool] = False
+    partner: ClassVar[Literal["caption", "reference", "distribution"]] = "distribution"
+    needs: ClassVar[frozenset[Gift]] = frozenset({"images"})
     has_interval: ClassVar[bool] = False
+    least_pictures: ClassVar[int] = 2
+    enough_references: ClassVar[int] = 2048
 
-    def start(self, device: str) -> AbstractExtractor:
-        """Load the CLIP model."""
-        return EmbeddingExtractor(load_clip(self.backbone, device))
+    def features(
+        self,
+        source: AbstractFeatures,
+        pictures: PictureSet,
+        captions: list[str],
+        references: PictureSet | None,
+    ) -> np.ndarray:
+        return source.images(pictures)
 
     def statistic(self, features: np.ndarray, reference_features: np.ndarray) -> float:
         """The distance of features [N, d] and real features [M, d]; N and M at least 2."""

@@ -1,34 +1,39 @@
 """How far generated pictures are from real ones, without bias in small samples."""
 
 from dataclasses import dataclass
-from typing import ClassVar, final
+from typing import ClassVar, Literal
 
 import numpy as np
 
-from sdexp.metric.base import AbstractExtractor, AbstractMetric
-from sdexp.metric.clip import EmbeddingExtractor, load_clip
+from sdexp.backbone.base import AbstractFeatures, Gift, PictureSet
+from sdexp.metric.base import AbstractMetric
 from sdexp.stats.distribution import AbstractDistance, KernelDistance
 
 # Papers print the distance in thousandths.
 SCALE = 1000.0
 
 
-@final
 @dataclass(frozen=True)
 class Kid(AbstractMetric):
-    """Kernel distance of CLIP picture embeddings (projected, not normalised), times 1000.
+    """Kernel distance of picture embeddings, times 1000.
 
-    Binkowski et al. 2018 (arXiv 1801.01401) over the whole sample instead of random subsets, with
-    CLIP in place of Inception: not comparable with Inception's numbers. May be below zero.
+    Binkowski et al. 2018 (arXiv 1801.01401) over the whole sample instead of random subsets; over
+    CLIP not comparable with Inception's numbers. May be below zero.
     """
 
     higher_is_better: ClassVar[bool] = False
-    per_picture: ClassVar[bool] = False
-    needs_reference: ClassVar[bool] = False
+    partner: ClassVar[Literal["caption", "reference", "distribution"]] = "distribution"
+    needs: ClassVar[frozenset[Gift]] = frozenset({"images"})
+    least_pictures: ClassVar[int] = 2
 
-    def start(self, device: str) -> AbstractExtractor:
-        """Load the CLIP model."""
-        return EmbeddingExtractor(load_clip(self.backbone, device))
+    def features(
+        self,
+        source: AbstractFeatures,
+        pictures: PictureSet,
+        captions: list[str],
+        references: PictureSet | None,
+    ) -> np.ndarray:
+        return source.images(pictures)
 
     def statistic(self, features: np.ndarray, reference_features: np.ndarray) -> float:
         """The distance of features [N, d] and real features [M, d]; N and M at least 2."""

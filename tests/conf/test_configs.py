@@ -32,6 +32,7 @@ def test_every_option_composes_and_builds(group: str, option: str) -> None:
     else:
         choice = [f"{group}=[{option}]", f"evaluation.primary={option}"]
         choice = choice if group == "metric" else [f"{group}={option}"]
+        choice = [f"backbone=[{option}]"] if group == "backbone" else choice
     build_recipes(compose("train", [*choice, *FILL.get(option, [])]).config)
 
 
@@ -130,7 +131,9 @@ FAULTS = {
     "dataset.look=foo": "dataset.look=foo: allowed are plain",
     "dataset=imagefolder": "dataset.data_dir: a value is missing",
     "evaluation.primary=psnr": "evaluation.primary=psnr: not among the metrics",
-    "evaluation.smallest_effect.fid=-1": "evaluation.smallest_effect.fid=-1.0: allowed is 0",
+    "metric.fid.smallest_effect=-1": "smallest_effect=-1.0: allowed is 0",
+    "metric.fid.backbone=clap": "metric.fid.backbone=clap: not among the backbones; did you mean",
+    "backbone=[]": "backbone: nothing is chosen; choose with backbone=NAME",
     "model._target_=os.system": "model._target_=os.system: not a part",
     "model._target_=sdexp.ground.run.subprocess.run": "not a part",
     "model._target_=sdexp.finetune.whole.Whole": "not a part; allowed is a class of sdexp",
@@ -240,9 +243,23 @@ def test_faults_inside_an_experiment_file(
     assert message in str(caught.value) and "\n" not in str(caught.value)
 
 
+def test_what_follows_from_another_key_need_not_be_set() -> None:
+    config = compose("train", ["metric=[fid,kid]"]).config
+    assert config.evaluation.primary == "fid"
+    config = compose("train", ["metric=[fid,kid]", "evaluation.primary=kid"]).config
+    assert config.evaluation.primary == "kid"
+    assert compose("train", []).config.evaluation.primary == "kid"
+    training = compose("train", ["training.num_train_epochs=2"]).config.training
+    assert training.num_train_epochs == 2 and training.max_train_steps is None
+    both = ["training.num_train_epochs=2", "training.max_train_steps=9"]
+    with pytest.raises(ConfigError, match="exactly one is a number"):
+        build_recipes(compose("train", both).config)
+
+
 def test_recipes_are_what_the_files_say(recipes: Callable[..., Recipes]) -> None:
     made = recipes("finetune.rank=3", "optimizer=sgd", "optimizer.lr=0.5")
     assert made.finetune.rank == 3  # type: ignore[attr-defined]
     assert isinstance(made.optimizer, Sgd) and made.optimizer.lr == 0.5
     assert sorted(made.metrics) == ["clip_score", "fid", "kid", "lpips_gt"]
-    assert {metric.backbone for metric in made.metrics.values()} == {"pocket-clip"}
+    assert {metric.backbone for metric in made.metrics.values()} == {"clip"}
+    assert made.backbones["clip"].name == "pocket-clip"

@@ -14,6 +14,7 @@ PARTS = (
     "dataset",
     "objective",
     "optimizer",
+    "backbone",
     "metric",
     "tracker",
 )

@@ -3,28 +3,29 @@
 import numpy as np
 import pytest
 
+from sdexp.backbone.base import PictureSet
+from sdexp.engine.evaluate.features import Features
 from sdexp.metric.fid import Fid
 from sdexp.stats.distribution import frechet_distance
 
+METRIC = Fid("clip", 1.0)
 
-def test_fid_is_the_frechet_distance_of_embeddings(backbone: str, pictures: np.ndarray) -> None:
-    metric = Fid(backbone)
-    features = metric.start("cpu").features(pictures, [""] * 40, None)
+
+def test_fid_is_the_frechet_distance_of_embeddings(source: Features, pictures: PictureSet) -> None:
+    features = METRIC.features(source, pictures, [""] * 40, None)
     made, real = features[:15], features[15:]
     expected = frechet_distance(made, real)
     assert features.shape == (40, 8)
-    assert metric.statistic(made, real) == metric.against(real)(made) == expected
-    assert metric.statistic(real, real) == pytest.approx(0, abs=1e-9 * np.sum(real**2))
+    assert METRIC.statistic(made, real) == METRIC.against(real)(made) == expected
+    assert METRIC.statistic(real, real) == pytest.approx(0, abs=1e-9 * np.sum(real**2))
 
 
-def test_fid_grows_with_noise(backbone: str, pictures: np.ndarray) -> None:
-    metric = Fid(backbone)
-    extractor = metric.start("cpu")
+def test_fid_grows_with_noise(source: Features, pixels: np.ndarray) -> None:
     ramp = np.linspace(0, 1, 48)[:, None, None]
-    smooth = (pictures[:, :1, :1] * ramp).astype(np.uint8)
-    features = [
-        extractor.features((smooth * (1 - noise) + pictures * noise).astype(np.uint8), [], None)
-        for noise in (0.0, 0.2, 0.5, 1.0)
-    ]
-    distances = [metric.statistic(part, features[0]) for part in features]
+    smooth = (pixels[:, :1, :1] * ramp).astype(np.uint8)
+    features = []
+    for noise in (0.0, 0.2, 0.5, 1.0):
+        mixed = (smooth * (1 - noise) + pixels * noise).astype(np.uint8)
+        features.append(METRIC.features(source, PictureSet(mixed, False), [], None))
+    distances = [METRIC.statistic(part, features[0]) for part in features]
     assert distances == sorted(distances)

@@ -1,65 +1,34 @@
-"""LPIPS over CLIP's layers against a plain loop over pictures, layers and patches."""
+"""LPIPS: the backbone's pair distances, each picture with its own reference."""
 
 import numpy as np
 import pytest
 
+from sdexp.backbone.base import PictureSet
+from sdexp.engine.evaluate.features import Features
 from sdexp.metric.lpips import LpipsGt
 
-
-def naive(backbone: str, made: np.ndarray, real: np.ndarray) -> float:
-    import torch
-    from PIL import Image
-    from transformers import CLIPImageProcessor, CLIPModel
-
-    model = CLIPModel.from_pretrained(backbone).eval()
-    processor = CLIPImageProcessor.from_pretrained(backbone)
-    states = []
-    for picture in (made, real):
-        pixels = processor(images=Image.fromarray(picture), return_tensors="pt")
-        with torch.inference_mode():
-            hidden = model.vision_model(**pixels, output_hidden_states=True).hidden_states
-        states.append([layer[0].double().numpy() for layer in hidden])
-    layers = []
-    for layer in (1, 2, 3):
-        patches = []
-        for patch in range(1, 17):
-            a, b = (state[layer][patch] for state in states)
-            patches.append(np.sum((a / np.linalg.norm(a) - b / np.linalg.norm(b)) ** 2))
-        layers.append(np.mean(patches))
-    return float(np.mean(layers))
+METRIC = LpipsGt("clip", 0.005)
 
 
-def test_distances_agree_with_the_formula(backbone: str, pictures: np.ndarray) -> None:
-    metric = LpipsGt(backbone)
-    distances = metric.start("cpu").features(pictures, [""] * 40, pictures[::-1].copy())
+def test_distances_are_those_of_the_backbone(source: Features, pictures: PictureSet) -> None:
+    turned = PictureSet(pictures.pixels[::-1].copy(), shared=False)
+    distances = METRIC.features(source, pictures, [""] * 40, turned)
     assert distances.shape == (40, 1)
-    for index in (0, 35):
-        expected = naive(backbone, pictures[index], pictures[39 - index])
-        assert distances[index, 0] == pytest.approx(expected, rel=1e-5)
-    assert metric.statistic(distances, distances[:0]) == pytest.approx(distances.mean())
+    for rows in (slice(0, 32), slice(32, 40)):
+        expected = source.backbone.pairs(pictures.pixels[rows], turned.pixels[rows])
+        assert np.array_equal(distances[rows, 0], expected)
+    assert METRIC.statistic(distances, distances[:0]) == pytest.approx(distances.mean())
+    assert not METRIC.features(source, pictures, [""] * 40, pictures).any()
 
 
-def test_equal_pictures_have_distance_zero(backbone: str, pictures: np.ndarray) -> None:
-    distances = LpipsGt(backbone).start("cpu").features(pictures, [""] * 40, pictures.copy())
-    assert not distances.any()
-
-
-def test_distance_grows_with_noise(backbone: str, pictures: np.ndarray) -> None:
-    extractor = LpipsGt(backbone).start("cpu")
-    grey = np.full_like(pictures, 128)
-    means = [
-        extractor.features(
-            (grey * (1 - noise) + pictures * noise).astype(np.uint8), [""] * 40, grey
-        ).mean()
-        for noise in (0.1, 0.4, 1.0)
-    ]
-    assert 0 < means[0] < means[1] < means[2] <= 4
-
-
-def test_references_must_match(backbone: str, pictures: np.ndarray) -> None:
-    extractor = LpipsGt(backbone).start("cpu")
-    for wrong in (None, pictures[:1], pictures[:, :32]):
+def test_references_must_match(source: Features, pictures: PictureSet) -> None:
+    fewer = PictureSet(pictures.pixels[:1], shared=False)
+    smaller = PictureSet(pictures.pixels[:, :32], shared=False)
+    for wrong in (None, fewer, smaller):
         with pytest.raises(ValueError, match="references of shape"):
-            extractor.features(pictures, [""] * 40, wrong)
-    with pytest.raises(ValueError, match="must be uint8"):
-        extractor.features(pictures, [""] * 40, pictures / 255)
+            METRIC.features(source, pictures, [""] * 40, wrong)
+
+
+def test_a_smallest_effect_below_zero_is_refused() -> None:
+    with pytest.raises(ValueError, match="smallest_effect=-1"):
+        LpipsGt("clip", -1.0)

@@ -60,7 +60,7 @@ def evaluate(work: Evaluation, config: dict[str, Any]) -> tuple[float, int] | No
     if made is None:
         return None
     pictures, applied = made
-    scores = _score(work.recipes, pictures, str(accelerator.device))
+    scores = _score(work, pictures, str(accelerator.device))
     rows = per_image_rows(pictures, scores)
     write_rows(work.folder.per_image, rows)
     record = _record(work.recipes, pictures, scores, applied)
@@ -70,8 +70,9 @@ def evaluate(work: Evaluation, config: dict[str, Any]) -> tuple[float, int] | No
     return time.monotonic() - began, len(rows)
 
 
-def _score(recipes: Recipes, pictures: Pictures, device: str) -> dict[str, Score]:
-    scorer = Scorer(recipes.evaluation, device)
+def _score(work: Evaluation, pictures: Pictures, device: str) -> dict[str, Score]:
+    recipes = work.recipes
+    scorer = Scorer(recipes.evaluation, recipes.backbones, work.store, device)
     scores = {}
     for name, metric in recipes.metrics.items():
         with interruptible():
@@ -156,7 +157,7 @@ def _record(
 ) -> ScoresRecord:
     config = recipes.evaluation
     return ScoresRecord(
-        primary=config.primary,
+        primary=str(config.primary),
         n_prompts=len(pictures.prompts),
         replicates=config.replicates,
         control=None if config.control == Control.none else str(config.control),
@@ -181,11 +182,13 @@ def _warnings(recipes: Recipes, pictures: Pictures) -> list[str]:
     got = len(pictures.prompts)
     if got < asked:
         lines.append(f"evaluation.num_prompts={asked}: the split holds only {got} pictures")
-    if "fid" in recipes.metrics and len(pictures.references) < 2048:
-        lines.append(
-            f"fid rests on {len(pictures.references)} real pictures: below 2048 it is biased "
-            "upwards and compares only with values at the same N and backbone"
-        )
+    real = len(pictures.references)
+    lines += [
+        f"{name} rests on {real} real pictures: below {metric.enough_references} it is biased "
+        "upwards and compares only with values at the same N and backbone"
+        for name, metric in recipes.metrics.items()
+        if real < metric.enough_references
+    ]
     for model in MODELS:
         flat = pictures.made[model].reshape(-1, *pictures.made[model].shape[2:])
         blank = int((flat.max(axis=(1, 2, 3)) == flat.min(axis=(1, 2, 3))).sum())

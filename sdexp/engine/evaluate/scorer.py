@@ -2,17 +2,22 @@
 
 import hashlib
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
+from sdexp.backbone.base import AbstractBackbone, PictureSet
+from sdexp.engine.evaluate.features import Features
 from sdexp.engine.prompts import Prompt
 from sdexp.ground.config import EvaluationConfig
+from sdexp.ground.errors import DataError
 from sdexp.ground.records import DriftRecord, FloorRecord, MetricRecord, PairRecord
 from sdexp.ground.rows import PictureRow
 from sdexp.ground.run import MODELS
+from sdexp.ground.store import Store
 from sdexp.ground.streams import array_stream
-from sdexp.metric.base import AbstractExtractor, AbstractMetric
+from sdexp.metric.base import AbstractMetric
 from sdexp.stats.distribution import compare_distributions
 from sdexp.stats.paired import Comparison, compare_means, verdict
 
@@ -29,6 +34,11 @@ class Pictures:
     made: dict[str, np.ndarray]
     references: np.ndarray
     own: np.ndarray
+
+    def flat(self, model: str) -> PictureSet:
+        """All pictures of a model in one row; those of the original are the same for many runs."""
+        made = self.made[model]
+        return PictureSet(made.reshape(-1, *made.shape[2:]), shared=model == "original")
 
 
 @dataclass(frozen=True)
@@ -49,127 +59,134 @@ class Score:
 
 
 class Scorer:
-    """Applies metrics to pictures under one protocol."""
+    """Applies metrics to pictures under one protocol; each backbone is loaded once."""
 
-    def __init__(self, config: EvaluationConfig, device: str) -> None:
+    def __init__(
+        self,
+        config: EvaluationConfig,
+        backbones: Mapping[str, AbstractBackbone],
+        store: Store,
+        device: str,
+    ) -> None:
         self.config = config
-        self.device = device
+        self._backbones = backbones
+        self._store = store
+        self._device = device
+        self._started: dict[str, Features] = {}
 
     def score(self, name: str, metric: AbstractMetric, pictures: Pictures) -> Score:
-        """Features once for each picture, then statistics on arrays."""
-        extractor = metric.start(self.device)
-        features = {
-            model: self._features(extractor, metric, pictures, pictures.made[model])
-            for model in MODELS
-        }
-        if metric.per_picture:
-            return self._paired(name, metric, extractor, pictures, features)
-        return self._distributions(name, metric, extractor, pictures, features)
+        """Features, then statistics on arrays; raises `DataError` for too few pictures."""
+        self._check_numbers(name, metric, pictures)
+        of_metric = MetricAtWork(self.config, name, metric, self._source(metric), pictures)
+        return of_metric.distributions() if metric.partner == "distribution" else of_metric.paired()
 
-    def _features(
-        self,
-        extractor: AbstractExtractor,
-        metric: AbstractMetric,
-        pictures: Pictures,
-        made: np.ndarray,
-        shift: int = 0,
-    ) -> np.ndarray:
-        """[P, R, d]; `shift` pairs each picture with another prompt, as a control."""
-        count, replicates = made.shape[:2]
+    def _source(self, metric: AbstractMetric) -> Features:
+        name = metric.backbone
+        if name not in self._started:
+            loaded = self._backbones[name].start(self._device)
+            self._started[name] = Features(loaded, self._store, self._device)
+        return self._started[name]
+
+    def _check_numbers(self, name: str, metric: AbstractMetric, pictures: Pictures) -> None:
+        made = math.prod(pictures.made["original"].shape[:2])
+        real = len(pictures.references)
+        least = metric.least_pictures
+        if min(made, real) < least:
+            raise DataError(
+                f"metric.{name}: needs {least} pictures on both sides, there are {made} generated "
+                f"and {real} real ones; raise evaluation.num_prompts or leave the metric out"
+            )
+
+
+@dataclass(frozen=True)
+class MetricAtWork:
+    """One metric, its backbone's features and the pictures."""
+
+    config: EvaluationConfig
+    name: str
+    metric: AbstractMetric
+    source: Features
+    pictures: Pictures
+
+    def _features(self, model: str, shift: int = 0) -> np.ndarray:
+        """[P, R, d]; `shift` holds each picture against another prompt, as a control."""
+        pictures = self.pictures
+        count, replicates = pictures.made[model].shape[:2]
         partner = np.roll(np.arange(count), -shift).repeat(replicates)
         captions = [pictures.prompts[i].caption for i in partner]
-        references = pictures.references[pictures.own[partner]] if metric.needs_reference else None
-        flat = extractor.features(made.reshape(-1, *made.shape[2:]), captions, references)
+        references = None
+        if self.metric.partner == "reference":
+            references = PictureSet(pictures.references[pictures.own[partner]], shared=True)
+        flat = self.metric.features(self.source, pictures.flat(model), captions, references)
         return flat.reshape(count, replicates, -1)
 
-    def _paired(
-        self,
-        name: str,
-        metric: AbstractMetric,
-        extractor: AbstractExtractor,
-        pictures: Pictures,
-        features: dict[str, np.ndarray],
-    ) -> Score:
+    def paired(self) -> Score:
+        """A number for each picture, compared prompt by prompt."""
+        features = {model: self._features(model) for model in MODELS}
         original, finetuned = (features[model][:, :, 0] for model in MODELS)
-        rng = array_stream(self.config.seed, "inference", name)
+        rng = array_stream(self.config.seed, "inference", self.name)
         comparison = compare_means(
             original, finetuned, rng, self.config.num_resamples, self.config.num_permutations
         )
-        other = PairRecord(
-            *(
-                float(self._features(extractor, metric, pictures, pictures.made[m], 1).mean())
-                for m in MODELS
-            )
-        )
-        by_reference = metric.needs_reference
+        other = PairRecord(*(float(self._features(model, shift=1).mean()) for model in MODELS))
+        by_reference = self.metric.partner == "reference"
+        n_reference = len(self.pictures.prompts) if by_reference else 0
         return Score(
             features,
-            self._record(name, metric, comparison, features, len(pictures.prompts) * by_reference),
+            self._record(comparison, features, n_reference),
             other_captions=None if by_reference else other,
             other_references=other if by_reference else None,
-            drift=self._drift(name, metric, extractor, pictures),
+            drift=self._drift() if by_reference else None,
         )
 
-    def _drift(
-        self, name: str, metric: AbstractMetric, extractor: AbstractExtractor, pictures: Pictures
-    ) -> DriftRecord | None:
+    def _drift(self) -> DriftRecord:
         """The metric between both models' pictures of one prompt and replicate."""
-        if not metric.needs_reference:
-            return None
-        original, finetuned = (pictures.made[model] for model in MODELS)
-        shape = original.shape
-        captions = [prompt.caption for prompt in pictures.prompts for _ in range(shape[1])]
-        pairs = [made.reshape(-1, *shape[2:]) for made in (finetuned, original)]
-        values = extractor.features(pairs[0], captions, pairs[1]).reshape(shape[:2])
+        original, finetuned = (self.pictures.flat(model) for model in MODELS)
+        shape = self.pictures.made["original"].shape[:2]
+        captions = [prompt.caption for prompt in self.pictures.prompts for _ in range(shape[1])]
+        flat = self.metric.features(self.source, finetuned, captions, original)
+        values = flat.reshape(shape)
         # Against zeros the paired interval is that of the mean itself.
         comparison = compare_means(
             np.zeros_like(values),
             values,
-            array_stream(self.config.seed, "drift", name),
+            array_stream(self.config.seed, "drift", self.name),
             self.config.num_resamples,
             self.config.num_permutations,
         )
-        return DriftRecord(comparison.difference, comparison.ci95, metric.backbone)
+        backbone = self.source.backbone
+        return DriftRecord(comparison.difference, comparison.ci95, backbone.name)
 
-    def _distributions(
-        self,
-        name: str,
-        metric: AbstractMetric,
-        extractor: AbstractExtractor,
-        pictures: Pictures,
-        features: dict[str, np.ndarray],
-    ) -> Score:
-        real = extractor.features(pictures.references, [], None)
+    def distributions(self) -> Score:
+        """All pictures of a model against all real ones."""
+        features = {model: self._features(model) for model in MODELS}
+        references = PictureSet(self.pictures.references, shared=True)
+        real = self.metric.features(self.source, references, [], None)
         original, finetuned = (features[model] for model in MODELS)
         comparison = compare_distributions(
             original,
             finetuned,
-            metric.against(real),
-            has_interval=metric.has_interval,
-            rng=array_stream(self.config.seed, "inference", name),
+            self.metric.against(real),
+            has_interval=self.metric.has_interval,
+            rng=array_stream(self.config.seed, "inference", self.name),
             permutations=self.config.num_permutations,
         )
-        size = min(original.shape[0] * original.shape[1], len(real) // 2)
-        record = self._record(name, metric, comparison, features, len(real))
-        return Score(features, record, floor=self._floor(metric, real, size))
+        size = min(math.prod(original.shape[:2]), len(real) // 2)
+        record = self._record(comparison, features, len(real))
+        return Score(features, record, floor=self._floor(real, size))
 
-    def _floor(self, metric: AbstractMetric, real: np.ndarray, size: int) -> FloorRecord | None:
+    def _floor(self, real: np.ndarray, size: int) -> FloorRecord | None:
         """The metric of `size` real pictures against the others."""
         if size < 2:
             return None
         order = array_stream(self.config.seed, "real vs real").permutation(len(real))
-        value = metric.statistic(real[order[:size]], real[order[size:]])
+        value = self.metric.statistic(real[order[:size]], real[order[size:]])
         return FloorRecord(value, size, len(real) - size)
 
     def _record(
-        self,
-        name: str,
-        metric: AbstractMetric,
-        comparison: Comparison,
-        features: dict[str, np.ndarray],
-        n_reference: int,
+        self, comparison: Comparison, features: dict[str, np.ndarray], n_reference: int
     ) -> MetricRecord:
-        smallest = self.config.smallest_effect[name]
+        metric = self.metric
         effect = comparison.minimum_detectable_effect
         return MetricRecord(
             original=comparison.original,
@@ -178,10 +195,11 @@ class Scorer:
             ci95=comparison.ci95,
             p=comparison.p,
             minimum_detectable_effect=effect if math.isfinite(effect) else None,
-            smallest_effect=smallest,
+            smallest_effect=metric.smallest_effect,
             higher_is_better=metric.higher_is_better,
-            backbone=metric.backbone,
-            verdict=verdict(comparison, metric.higher_is_better, smallest),
+            backbone=self.source.backbone.name,
+            backbone_sha256=self.source.backbone.sha256,
+            verdict=verdict(comparison, metric.higher_is_better, metric.smallest_effect),
             n=math.prod(features["original"].shape[:2]),
             n_reference=n_reference,
         )

@@ -15,6 +15,7 @@ HARMLESS = ("evaluation.enabled", "evaluation.batch_size", "evaluation.primary")
 def warnings(sweep: Sweep, groups: list[Group]) -> list[str]:
     """Everything that a reader must know before comparing two rows."""
     lines = _other_settings(sweep) + _other_metrics(sweep) + _other_data(sweep)
+    lines += _other_judges(sweep)
     lines += _other_weights(sweep) + _twice(groups) + _continued(sweep)
     told: dict[str, list[int]] = {}
     for job in sweep.jobs:
@@ -67,6 +68,20 @@ def _other_metrics(sweep: Sweep) -> list[str]:
         without = [job.number for job in sweep.counted if name not in job.metrics]
         if without:
             lines.append(f"{jobs_words(without)}: not scored by {name}")
+    return lines
+
+
+def _other_judges(sweep: Sweep) -> list[str]:
+    """Metrics whose backbones carry one name and several weights."""
+    lines = []
+    for name in sweep.metric_names:
+        judges = {
+            (job.metrics[name].backbone, job.metrics[name].backbone_sha256)
+            for job in sweep.counted
+            if name in job.metrics
+        }
+        if len({backbone for backbone, _ in judges}) == 1 < len(judges):
+            lines.append(f"{name} was scored by different weights of the same name")
     return lines
 
 

@@ -1,0 +1,101 @@
+"""What a backbone is: a network that turns pictures into numbers that metrics compare."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Gift = Literal["images", "texts", "pairs"]
+
+# Pictures that go through a network together; the same everywhere, so that no bit depends on it.
+BATCH_SIZE = 32
+
+
+@dataclass(frozen=True, eq=False)
+class PictureSet:
+    """Pictures, uint8 [N, H, W, 3]; `shared` when other runs may ask for the same ones."""
+
+    pixels: np.ndarray
+    shared: bool
+
+
+class LoadedBackbone(ABC):
+    """A scoring network in memory, float32; which methods it has says its recipe.
+
+    name: as shown beside every number; sha256: of its weights and of all settings that count.
+    """
+
+    name: str
+    sha256: str
+
+    @abstractmethod
+    def images(self, pictures: np.ndarray) -> np.ndarray:
+        """Features float64 [N, d] of uint8 [N, H, W, 3], at most `BATCH_SIZE`."""
+
+    def texts(self, texts: list[str]) -> np.ndarray:
+        """Features float64 [N, d] of texts, in the same space as those of pictures."""
+        raise NotImplementedError
+
+    def pairs(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        """Distance float64 [N] of each picture to its partner, both uint8 [N, H, W, 3]."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class AbstractBackbone(ABC):
+    """Recipe of a backbone; `gives` names the methods that it has."""
+
+    gives: ClassVar[frozenset[Gift]]
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """As shown beside every number."""
+
+    @abstractmethod
+    def check(self, key: str) -> None:
+        """Raise `DataError` when weights are not on this machine; `key` is what names them."""
+
+    @abstractmethod
+    def start(self, device: str) -> LoadedBackbone:
+        """Load the network; raises `DataError` for weights that are damaged or not whole."""
+
+
+class AbstractFeatures(ABC):
+    """What a metric asks of one backbone; each picture goes through the network once."""
+
+    @abstractmethod
+    def images(self, pictures: PictureSet) -> np.ndarray:
+        """Features float64 [N, d]."""
+
+    @abstractmethod
+    def texts(self, texts: list[str]) -> np.ndarray:
+        """Features float64 [N, d]."""
+
+    @abstractmethod
+    def pairs(self, left: PictureSet, right: PictureSet) -> np.ndarray:
+        """Distances float64 [N]."""
+
+
+def batches(count: int) -> Iterator[slice]:
+    """Consecutive slices of at most `BATCH_SIZE` of `count` things."""
+    return (slice(start, start + BATCH_SIZE) for start in range(0, count, BATCH_SIZE))
+
+
+def check_pictures(pictures: np.ndarray) -> None:
+    """Raise `ValueError` unless pictures are uint8 [N, H, W, 3].
+
+    Image processors divide by 255 whatever they are given: floats would silently become near
+    black.
+    """
+    is_rgb = pictures.ndim == 4 and pictures.shape[-1] == 3 and len(pictures)
+    if pictures.dtype.name != "uint8" or not is_rgb:
+        raise ValueError(
+            f"pictures of type {pictures.dtype} and shape {pictures.shape}; must be uint8 "
+            "[N, H, W, 3]"
+        )

@@ -1,0 +1,168 @@
+"""Both towers of a CLIP model."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from sdexp.backbone.base import AbstractBackbone, Gift, LoadedBackbone, check_pictures
+from sdexp.ground.applied import check_loading
+from sdexp.ground.assets import check_weights, located
+from sdexp.ground.errors import DataError
+from sdexp.ground.fingerprints import network_sha256, settings_sha256, tokenizer_sha256
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+    from transformers import CLIPImageProcessor, CLIPModel, CLIPTokenizer
+
+EPSILON = 1e-10
+
+
+@dataclass(frozen=True)
+class Clip(AbstractBackbone):
+    """A CLIP model (Radford et al. 2021, arXiv 2103.00020).
+
+    images, texts: the projected embeddings, not normalised. pairs: LPIPS (Zhang et al. 2018, arXiv
+    1801.03924, equation 1) over the patch tokens after each layer of the vision tower: tokens of
+    unit length over the channels, squared difference, summed over channels, averaged over patches
+    and over layers, in [0, 4]. The weights of channels and layers are uniform, not fitted to human
+    judgements: not comparable with the numbers of AlexNet or VGG.
+
+    `pretrained_model_name_or_path` is an embedded name ("pocket-clip"), a local folder or a Hub id.
+    """
+
+    gives: ClassVar[frozenset[Gift]] = frozenset({"images", "texts", "pairs"})
+
+    pretrained_model_name_or_path: str
+
+    @property
+    def name(self) -> str:
+        return self.pretrained_model_name_or_path
+
+    def check(self, key: str) -> None:
+        check_weights(key, self.name, "config.json")
+
+    def start(self, device: str) -> LoadedBackbone:
+        import torch
+        from transformers import CLIPImageProcessor, CLIPModel, CLIPTokenizer
+
+        path = located(self.name)
+        try:
+            model, info = CLIPModel.from_pretrained(
+                path, dtype=torch.float32, use_safetensors=True, output_loading_info=True
+            )
+            tokenizer = CLIPTokenizer.from_pretrained(path)
+            processor = CLIPImageProcessor.from_pretrained(path)
+        except (OSError, ValueError, RuntimeError) as error:
+            raise DataError(
+                f"backbone={self.name}: cannot be loaded ({str(error).splitlines()[0]}); name a "
+                "CLIP folder or Hub id with model.safetensors, tokenizer and "
+                "preprocessor_config.json in evaluation.scorer"
+            ) from error
+        check_loading(f"backbone={self.name}", info)
+        _check_end_token(self.name, model, tokenizer)
+        torch.nn.Module.to(model, device)
+        return LoadedClip(self.name, model, tokenizer, processor)
+
+
+class LoadedClip(LoadedBackbone):
+    """A CLIP model in float32 with its own tokenizer and picture processor."""
+
+    def __init__(
+        self,
+        name: str,
+        model: CLIPModel,
+        tokenizer: CLIPTokenizer,
+        processor: CLIPImageProcessor,
+    ) -> None:
+        self.name = name
+        self.model = model
+        self.tokenizer = tokenizer
+        self.processor = processor
+        parts = (
+            network_sha256(model, model.config.to_dict()),
+            tokenizer_sha256(tokenizer),
+            settings_sha256(processor.to_dict()),
+        )
+        self.sha256 = hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+    def images(self, pictures: np.ndarray) -> np.ndarray:
+        check_pictures(pictures)
+        with _exact():
+            embedded = self.model.get_image_features(pixel_values=self._pixels(pictures))
+        features: np.ndarray = embedded.pooler_output.double().cpu().numpy()
+        return features
+
+    def texts(self, texts: list[str]) -> np.ndarray:
+        """A text longer than the text tower is cut before its end token, where CLIP pools."""
+        tokens = self.tokenizer(
+            texts,
+            padding="max_length",
+            truncation=True,
+            max_length=self.model.config.text_config.max_position_embeddings,
+            return_tensors="pt",
+        ).to(self.model.device)
+        with _exact():
+            embedded = self.model.get_text_features(**tokens)
+        features: np.ndarray = embedded.pooler_output.double().cpu().numpy()
+        return features
+
+    def pairs(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        import numpy as np
+
+        if left.shape != right.shape:
+            raise ValueError(f"pictures of shape {right.shape} for pictures of shape {left.shape}")
+        layers = zip(self._patches(left), self._patches(right), strict=True)
+        squares = [(_unit(a) - _unit(b)).square().sum(dim=-1).mean(dim=-1) for a, b in layers]
+        per_layer = np.stack([part.double().cpu().numpy() for part in squares])
+        distances: np.ndarray = per_layer.mean(axis=0)
+        return distances
+
+    def _patches(self, pictures: np.ndarray) -> list[Tensor]:
+        """The patch tokens [N, patches, channels] after each layer of the vision tower."""
+        check_pictures(pictures)
+        with _exact():
+            states = self.model.vision_model(
+                pixel_values=self._pixels(pictures), output_hidden_states=True
+            ).hidden_states
+        return [state[:, 1:] for state in states[1:]]
+
+    def _pixels(self, pictures: np.ndarray) -> Tensor:
+        pixels: Tensor = self.processor(
+            images=list(pictures), input_data_format="channels_last", return_tensors="pt"
+        ).pixel_values
+        return pixels.to(self.model.device)
+
+
+def _unit(tokens: Tensor) -> Tensor:
+    unit: Tensor = tokens / (tokens.norm(dim=-1, keepdim=True) + EPSILON)
+    return unit
+
+
+def _check_end_token(name: str, model: CLIPModel, tokenizer: CLIPTokenizer) -> None:
+    # Old configs say 2 and transformers then pools at the highest token number.
+    pooled = model.config.text_config.eos_token_id
+    expected = len(tokenizer) - 1 if pooled == 2 else pooled
+    if tokenizer.eos_token_id != expected:
+        raise DataError(
+            f"backbone={name}: the text tower reads token {expected}, but the tokenizer ends "
+            f"with {tokenizer.eos_token_id}; set eos_token_id in the folder's config.json"
+        )
+
+
+@contextmanager
+def _exact() -> Iterator[None]:
+    import torch
+
+    # cuDNN may otherwise round the patch embedding to TF32 or choose another algorithm each time.
+    with (
+        torch.inference_mode(),
+        torch.backends.cudnn.flags(
+            enabled=True, benchmark=False, deterministic=True, allow_tf32=False
+        ),
+    ):
+        yield

@@ -1,0 +1,89 @@
+"""Each picture once through the network, by way of the store, and no bit different for it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sdexp.backbone.base import LoadedBackbone, PictureSet
+from sdexp.engine.evaluate.features import FEATURES, Features
+from sdexp.ground.store import Store
+
+
+class Counting(LoadedBackbone):
+    """A backbone whose features are means over the pictures, and which counts them."""
+
+    name = "counting"
+
+    def __init__(self, sha256: str = "a") -> None:
+        self.sha256 = sha256
+        self.seen: list[str] = []
+
+    def images(self, pictures: np.ndarray) -> np.ndarray:
+        self.seen += ["image"] * len(pictures)
+        return pictures.reshape(len(pictures), -1, 3).mean(axis=1)
+
+    def texts(self, texts: list[str]) -> np.ndarray:
+        self.seen += ["text"] * len(texts)
+        return np.array([[float(len(text))] for text in texts])
+
+    def pairs(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        self.seen += ["pair"] * len(left)
+        return np.abs(left.astype(float) - right).mean(axis=(1, 2, 3))
+
+
+@pytest.fixture
+def pixels() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, size=(40, 8, 8, 3), dtype=np.uint8)
+
+
+def kept(store: Store) -> int:
+    return len(list((store.root / FEATURES).rglob("*.bin")))
+
+
+def test_a_picture_is_embedded_once_whatever_asks(pixels: np.ndarray, store: Store) -> None:
+    backbone = Counting()
+    source = Features(backbone, store, "cpu")
+    own = PictureSet(pixels, shared=False)
+    first = source.images(own)
+    np.testing.assert_allclose(first, pixels.reshape(40, -1, 3).mean(axis=1))
+    assert np.array_equal(source.images(PictureSet(pixels.copy(), shared=True)), first)
+    source.texts(["a", "bb"] * 20)
+    source.texts(["a", "bb"] * 20)
+    source.pairs(own, PictureSet(pixels[::-1].copy(), shared=True))
+    source.pairs(own, PictureSet(pixels[::-1].copy(), shared=True))
+    assert [backbone.seen.count(what) for what in ("image", "text", "pair")] == [40, 40, 40]
+    assert kept(store) == 0, "what only this run has is not kept"
+
+
+def test_what_is_shared_is_kept_for_other_runs(pixels: np.ndarray, store: Store) -> None:
+    shared = PictureSet(pixels, shared=True)
+    first = Features(Counting(), store, "cpu")
+    values = (first.images(shared), first.pairs(shared, shared))
+    assert kept(store) == 4, "two batches of pictures, two of pairs"
+    backbone = Counting()
+    again = Features(backbone, store, "cpu")
+    assert np.array_equal(again.images(shared), values[0])
+    assert np.array_equal(again.pairs(shared, shared), values[1])
+    assert backbone.seen == []
+
+
+def test_one_pixel_or_other_weights_never_hit_an_old_entry(
+    pixels: np.ndarray, store: Store
+) -> None:
+    Features(Counting(), store, "cpu").images(PictureSet(pixels, shared=True))
+    changed = pixels.copy()
+    changed[39, 0, 0, 0] ^= 1
+    for backbone, pictures, seen in ((Counting(), changed, 8), (Counting("b"), pixels, 40)):
+        Features(backbone, store, "cpu").images(PictureSet(pictures, shared=True))
+        assert len(backbone.seen) == seen
+
+
+def test_pairs_of_different_numbers_are_refused_by_the_backbone(
+    tiny_clip: str, pixels: np.ndarray, tmp_path: Path
+) -> None:
+    from sdexp.backbone.clip import Clip
+
+    source = Features(Clip(tiny_clip).start("cpu"), Store(tmp_path), "cpu")
+    with pytest.raises(ValueError, match="pictures of shape"):
+        source.pairs(PictureSet(pixels[:2], False), PictureSet(pixels[:3], False))
