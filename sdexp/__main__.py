@@ -1,21 +1,9 @@
 """What there is to call: `python -m sdexp` lists the doors."""
 
-import ast
 import sys
 from importlib.metadata import version
-from pathlib import Path
 
-PACKAGE = Path(__file__).parent
-
-
-def doors() -> dict[str, str]:
-    """First line of each module at the top that calls itself a door, by name."""
-    found = {}
-    for file in sorted(PACKAGE.glob("*.py")):
-        text = ast.get_docstring(ast.parse(file.read_text())) or ""
-        if text.startswith("Door: "):
-            found[file.stem] = text.splitlines()[0].removeprefix("Door: ")
-    return found
+from sdexp.launch.show import doors
 
 
 def main(argv: list[str]) -> int:

@@ -8,18 +8,13 @@ from omegaconf import DictConfig, OmegaConf
 from sdexp.ground.build import Config, read_config
 from sdexp.ground.errors import ConfigError
 from sdexp.ground.run import RunFolder
+from sdexp.launch.arguments import Arguments
 from sdexp.launch.beside import evaluate_beside
-from sdexp.launch.compose import (
-    Composed,
-    compose,
-    derive,
-    existing_run,
-    finished_run,
-    only_shows,
-    run_door,
-)
+from sdexp.launch.compose import Composed, compose, derive
+from sdexp.launch.door import existing_run, finished_run, run_door
 from sdexp.launch.freeze import changes, freeze
 from sdexp.launch.job import carry_out
+from sdexp.launch.machine import check_machine
 from sdexp.recipes import build_recipes
 
 MAY_CHANGE = ("evaluation", "metric", "backbone")
@@ -27,24 +22,25 @@ MAY_CHANGE = ("evaluation", "metric", "backbone")
 
 def main(argv: list[str] | None = None) -> int:
     """Evaluate and report; returns the exit code."""
-    return run_door(_evaluate, argv)
+    return run_door("evaluate", _evaluate, argv)
 
 
-def _evaluate(argv: list[str]) -> int:
+def _evaluate(arguments: Arguments) -> int:
     """The run's own evaluation where that is still to do, else one beside it."""
-    if only_shows("evaluate", argv):
-        return 0
-    run = existing_run(_run_argument(argv))
-    config = _evaluation_config(run, compose("evaluate", argv), argv)
+    overrides = arguments.overrides
+    run = existing_run(_run_argument(overrides))
+    config = _evaluation_config(run, compose("evaluate", overrides), overrides)
     recipes = build_recipes(config)
     recipes.check_files()
+    check_machine(recipes.hardware)
     finished_run(run)
-    command = shlex.join(["python", "-m", "sdexp.evaluate", *argv])
+    command = shlex.join(["python", "-m", "sdexp.evaluate", *arguments.words])
     with run.lock() as lock:
         if changes(run, config) or run.scores.exists():
             code, folder = evaluate_beside(run, config, recipes, command, lock)
         else:
-            freeze(run, Composed(config, run.read_record().choices), command, "running")
+            composed = Composed(config, run.read_record().choices)
+            freeze(run, composed, command, "running", recipes.warnings())
             code = carry_out(run, recipes, lock, ["evaluate"])
             folder = run
     if folder.report_html.exists():

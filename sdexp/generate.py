@@ -7,11 +7,13 @@ from datetime import datetime
 from omegaconf import DictConfig, OmegaConf
 
 from sdexp.ground.build import read_config
-from sdexp.ground.config import EvaluationConfig, at_least
+from sdexp.ground.config import MOST_SAMPLING_STEPS, EvaluationConfig, at_least, at_most
 from sdexp.ground.errors import ConfigError
 from sdexp.ground.record_files import write_record
 from sdexp.ground.records import GenerateRequest
-from sdexp.launch.compose import compose, existing_run, finished_run, only_shows, run_door
+from sdexp.launch.arguments import Arguments
+from sdexp.launch.compose import compose
+from sdexp.launch.door import existing_run, finished_run, run_door
 from sdexp.launch.job import run_stages
 from sdexp.recipes import build_recipes
 
@@ -20,13 +22,11 @@ SLUG_LENGTH = 40
 
 def main(argv: list[str] | None = None) -> int:
     """Make the pictures; returns the exit code."""
-    return run_door(_generate, argv)
+    return run_door("generate", _generate, argv)
 
 
-def _generate(argv: list[str]) -> int:
-    if only_shows("generate", argv):
-        return 0
-    config = compose("generate", argv).config
+def _generate(arguments: Arguments) -> int:
+    config = compose("generate", arguments.overrides).config
     for key in ("run", "prompt"):
         if OmegaConf.is_missing(config, key):
             raise ConfigError(f"{key}: a value is missing; set {key}=...")
@@ -58,6 +58,7 @@ def _request(config: DictConfig, evaluation: EvaluationConfig) -> GenerateReques
     )
     try:
         at_least("generate", 1, num_inference_steps=request.num_inference_steps)
+        at_most("generate", MOST_SAMPLING_STEPS, num_inference_steps=request.num_inference_steps)
         at_least("generate", 1, guidance_scale=request.guidance_scale)
         at_least("generate", 0, **{f"seeds[{i}]": seed for i, seed in enumerate(request.seeds)})
     except ValueError as error:

@@ -76,6 +76,25 @@ class Recipes:
         allowed = ", ".join(self.model.trainable)
         return [f"finetune.components={foreign}: allowed are {allowed}, each once"]
 
+    def warnings(self) -> list[str]:
+        """What a person should know before the run: the embedded parts know one world only."""
+        if self.dataset.is_embedded:
+            return []
+        lines = []
+        if self.model.is_embedded:
+            lines.append(
+                "the embedded model knows coloured shapes of 64 pixels and nothing of these "
+                "pictures; choose a real one, such as model=sd14"
+            )
+        judges = {metric.backbone for metric in self.metrics.values()}
+        embedded = [self.backbones[n].name for n in sorted(judges) if self.backbones[n].is_embedded]
+        if self.evaluation.enabled and embedded:
+            lines.append(
+                f"the embedded judge {embedded[0]} was trained on coloured shapes; its scores of "
+                "other pictures mean little: choose a real one with evaluation.scorer"
+            )
+        return lines
+
     def check_files(self) -> None:
         """Raise `DataError` with a line for each file that is missing on this machine."""
         self.optimizer.check()

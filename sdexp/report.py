@@ -3,19 +3,20 @@
 import sys
 from pathlib import Path
 
-from sdexp.ground.errors import ConfigError
-from sdexp.launch.compose import compose, existing_run, only_shows, run_door
+from sdexp.ground.errors import ConfigError, DataError
+from sdexp.ground.files import named_path
+from sdexp.launch.arguments import Arguments
+from sdexp.launch.compose import compose
+from sdexp.launch.door import existing_run, run_door
 
 
 def main(argv: list[str] | None = None) -> int:
     """Write the report; returns the exit code."""
-    return run_door(_report, argv)
+    return run_door("report", _report, argv)
 
 
-def _report(argv: list[str]) -> int:
-    if only_shows("report", argv):
-        return 0
-    config = compose("report", argv).config
+def _report(arguments: Arguments) -> int:
+    config = compose("report", arguments.overrides).config
     if config.run is None and config.runs is None:
         raise ConfigError(
             "run: a value is missing; name a run folder with run=outputs/... or a folder of runs "
@@ -23,24 +24,30 @@ def _report(argv: list[str]) -> int:
         )
     if config.run is not None and config.runs is not None:
         raise ConfigError(f"run={config.run} beside runs={config.runs}: name only one of them")
-    page = _one(config.run) if config.runs is None else _many(Path(config.runs))
-    print(f"report: {page}", flush=True)
+    faults = _one(config.run) if config.runs is None else _many(named_path("runs", config.runs))
+    if faults:
+        raise DataError("\n".join(faults))
     return 0
 
 
-def _one(path: str) -> Path:
+def _one(path: str) -> list[str]:
+    """Write a run's pages; returns what of it cannot be read."""
     run = existing_run(path)
     from sdexp.pages.run.page import write_report
 
-    write_report(run)
-    return run.report_html
+    faults = write_report(run)
+    for folder in sorted(run.evaluations.glob("*/evaluation.json")):
+        faults += write_report(run, run.evaluation(folder.parent.name))
+    print(f"report: {run.report_html}", flush=True)
+    return list(dict.fromkeys(faults))
 
 
-def _many(folder: Path) -> Path:
+def _many(folder: Path) -> list[str]:
     from sdexp.pages.sweep.page import write_sweep_report
 
     write_sweep_report(folder)
-    return folder / "report.html"
+    print(f"report: {folder / 'report.html'}", flush=True)
+    return []
 
 
 if __name__ == "__main__":

@@ -10,7 +10,9 @@ from sdexp.ground.config import at_least
 from sdexp.ground.errors import ConfigError
 from sdexp.ground.store import Store, default_root
 from sdexp.ground.units import amount
-from sdexp.launch.compose import compose, only_shows, run_door
+from sdexp.launch.arguments import Arguments
+from sdexp.launch.compose import compose
+from sdexp.launch.door import run_door
 from sdexp.launch.roots import StoreAction
 
 GB = 1e9
@@ -18,13 +20,11 @@ GB = 1e9
 
 def main(argv: list[str] | None = None) -> int:
     """List, verify or prune; returns the exit code."""
-    return run_door(_store, argv)
+    return run_door("store", _store, argv)
 
 
-def _store(argv: list[str]) -> int:
-    if only_shows("store", argv):
-        return 0
-    config = compose("store", argv).config
+def _store(arguments: Arguments) -> int:
+    config = compose("store", arguments.overrides).config
     _check(config)
     store = Store(default_root())
     if config.action == StoreAction.verify:

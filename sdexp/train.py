@@ -7,43 +7,57 @@ import shlex
 import shutil
 import sys
 
+from sdexp.ground.files import named_path
 from sdexp.ground.run import RunFolder
-from sdexp.launch.compose import Composed, compose, only_shows, run_door
+from sdexp.launch.arguments import Arguments
+from sdexp.launch.compose import Composed, compose, compose_onto
+from sdexp.launch.door import existing_run, run_door
 from sdexp.launch.dry_run import dry_run, wants_dry_run
 from sdexp.launch.freeze import freeze, run_folder
 from sdexp.launch.job import carry_out, next_stages
+from sdexp.launch.machine import check_machine
 from sdexp.launch.sweep.sweep import sweep
 from sdexp.recipes import build_recipes
-
-MULTIRUN = ("-m", "--multirun")
 
 
 def main(argv: list[str] | None = None) -> int:
     """Train, evaluate, report; returns the exit code."""
-    return run_door(_train, argv)
+    return run_door("train", _train, argv)
 
 
-def _train(argv: list[str]) -> int:
-    overrides = [argument for argument in argv if argument not in MULTIRUN]
-    if only_shows("train", overrides):
-        return 0
-    if len(overrides) < len(argv):
-        return sweep(overrides)
-    composed = compose("train", overrides)
+def _train(arguments: Arguments) -> int:
+    if arguments.multirun:
+        return sweep(arguments)
+    composed = _composed(arguments.overrides)
     if composed.config.sweep.params:
-        return sweep(overrides)
-    return _one_run(composed, overrides)
+        return sweep(arguments)
+    return _one_run(composed, arguments.words)
 
 
-def _one_run(composed: Composed, overrides: list[str]) -> int:
+def _composed(overrides: list[str]) -> Composed:
+    """A run that is there goes on from its own configuration."""
+    named = [word.removeprefix("run_dir=") for word in overrides if word.startswith("run_dir=")]
+    if named and named[-1] != "null":
+        run = RunFolder(named_path("run_dir", named[-1]))
+        if run.config.is_file():
+            return compose_onto(existing_run(str(run.path)), overrides)
+    return compose("train", overrides)
+
+
+def _one_run(composed: Composed, words: list[str]) -> int:
     recipes = build_recipes(composed.config)
     recipes.check_files()
+    check_machine(recipes.hardware)
+    warnings = recipes.warnings()
+    for line in warnings:
+        print(f"warning: {line}", file=sys.stderr)
     if wants_dry_run(composed.config):
         return dry_run(composed.config)[0]
     run, is_new = run_folder(composed)
     with run.lock() as lock:
         print(f"run folder: {run.path}", flush=True)
-        freeze(run, composed, shlex.join(["python", "-m", "sdexp.train", *overrides]), "running")
+        command = shlex.join(["python", "-m", "sdexp.train", *words])
+        freeze(run, composed, command, "running", warnings)
         code = carry_out(run, recipes, lock, next_stages(run, recipes))
         if code in (2, 65) and is_new and not run.log.exists():
             shutil.rmtree(run.path)

@@ -4,10 +4,11 @@ import house_rules
 import pytest
 
 from sdexp import __main__
+from sdexp.launch.show import doors
 
 
 def test_every_door_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
-    assert set(__main__.doors()) == set(house_rules.DOORS)
+    assert set(doors()) == set(house_rules.DOORS)
     assert __main__.main([]) == 0
     assert "python -m sdexp.generate run=... prompt=" in capsys.readouterr().out
 

@@ -57,6 +57,11 @@ class AbstractBackbone(ABC):
     def name(self) -> str:
         """As shown beside every number."""
 
+    @property
+    @abstractmethod
+    def is_embedded(self) -> bool:
+        """Whether it is the judge of the embedded world, which knows nothing else."""
+
     @abstractmethod
     def check(self, key: str) -> None:
         """Raise `DataError` when weights are not on this machine; `key` is what names them."""

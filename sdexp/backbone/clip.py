@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from sdexp.backbone.base import AbstractBackbone, Gift, LoadedBackbone, check_pictures
 from sdexp.ground.applied import check_loading
-from sdexp.ground.assets import check_weights, located
+from sdexp.ground.assets import check_weights, is_embedded, located
 from sdexp.ground.errors import DataError
 from sdexp.ground.fingerprints import network_sha256, settings_sha256, tokenizer_sha256
 
@@ -42,6 +42,10 @@ class Clip(AbstractBackbone):
     @property
     def name(self) -> str:
         return self.pretrained_model_name_or_path
+
+    @property
+    def is_embedded(self) -> bool:
+        return is_embedded(self.name)
 
     def check(self, key: str) -> None:
         check_weights(key, self.name, "config.json")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -63,7 +63,9 @@ class OpenDataset(ABC):
 
 @dataclass(frozen=True)
 class AbstractDataset(ABC):
-    """Recipe of a data set."""
+    """Recipe of a data set; `is_embedded` for the one of the embedded world."""
+
+    is_embedded: ClassVar[bool] = False
 
     @abstractmethod
     def check(self) -> None:

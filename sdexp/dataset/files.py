@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from sdexp.dataset.base import SPLITS, Finding, Findings, OpenDataset, Sample
 from sdexp.dataset.captions import Entry, Listing
 from sdexp.dataset.pictures import BadPicture, Verdict, examine, read_picture
-from sdexp.dataset.splits import cut
+from sdexp.dataset.splits import check_enough, cut
 from sdexp.ground.errors import DataError
 
 MAX_THREADS = 8
@@ -74,7 +74,7 @@ def open_split(
     fractions = {"val": val_fraction, "test": test_fraction}
     to_cut = {name: share for name, share in fractions.items() if name not in homes}
     splits = ["train", *to_cut] if home == "train" else [home]
-    _check_enough(where, splits, left, pool, [*listing.findings.dropped, *dropped])
+    check_enough(where, splits, left, pool, [*listing.findings.dropped, *dropped])
 
     ids = cut(left, to_cut)[split] if home == "train" else sorted(left)
     members = [left[sample_id] for sample_id in ids]
@@ -97,19 +97,3 @@ def _repairs(members: Sequence[Entry], verdicts: dict[Entry, Verdict]) -> list[F
     return [
         Finding(entry.sample_id, reason) for entry in members for reason in verdicts[entry].repairs
     ]
-
-
-def _check_enough(
-    where: str,
-    splits: Sequence[str],
-    left: dict[str, Entry],
-    pool: Sequence[Entry],
-    dropped: Sequence[Finding],
-) -> None:
-    if len(left) >= len(splits):
-        return
-    total = len({entry.sample_id for entry in pool} | {finding.item for finding in dropped})
-    count = "no picture is" if not left else f"only {len(left)} picture(s) are"
-    need = f"{', '.join(splits)} need{'s' if len(splits) == 1 else ''} at least one each"
-    reason = f"; first reason: {dropped[0].item}: {dropped[0].reason}" if dropped else ""
-    raise DataError(f"{where}: {count} left of {total}, and {need}{reason}")

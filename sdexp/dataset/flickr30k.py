@@ -7,8 +7,9 @@ from pathlib import Path
 from sdexp.dataset.base import AbstractDataset, OpenDataset
 from sdexp.dataset.captions import CaptionBook, Listing, read_text
 from sdexp.dataset.imagefolder import check_folder
-from sdexp.dataset.splits import check_fractions
+from sdexp.dataset.splits import check_fractions, check_listing
 from sdexp.ground.errors import DataError
+from sdexp.ground.files import require_path
 
 CAPTIONS = "results.csv"
 PICTURES = "flickr30k_images"
@@ -28,14 +29,14 @@ class Flickr30k(AbstractDataset):
     test_fraction: float = 0.1
 
     def __post_init__(self) -> None:
-        if not self.data_dir.strip():
-            raise ValueError(
-                f"dataset.data_dir='': set it to the folder that holds {CAPTIONS} and {PICTURES}"
-            )
+        content = f"the folder that holds {CAPTIONS} and {PICTURES}"
+        require_path("dataset.data_dir", self.data_dir, content)
         check_fractions(self.val_fraction, self.test_fraction)
 
     def check(self) -> None:
-        self._paths()
+        """Also counts the captioned files, so that too few are told before anything is decoded."""
+        listing = list_flickr(*self._paths())
+        check_listing(self._where, listing, self.val_fraction, self.test_fraction)
 
     def open(self, split: str) -> OpenDataset:
         from sdexp.dataset.files import open_split

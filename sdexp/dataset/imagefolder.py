@@ -14,8 +14,9 @@ from sdexp.dataset.captions import (
     read_text,
     same_name,
 )
-from sdexp.dataset.splits import check_fractions
+from sdexp.dataset.splits import check_fractions, check_listing
 from sdexp.ground.errors import DataError
+from sdexp.ground.files import require_path
 
 METADATA = ("metadata.jsonl", "metadata.csv")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
@@ -45,8 +46,7 @@ class ImageFolder(AbstractDataset):
     test_fraction: float = 0.1
 
     def __post_init__(self) -> None:
-        if not self.data_dir.strip():
-            raise ValueError("dataset.data_dir='': set it to the folder that holds the pictures")
+        require_path("dataset.data_dir", self.data_dir, "the folder that holds the pictures")
         if not self.caption_column.strip():
             raise ValueError(
                 "dataset.caption_column='': set it to the column of the captions, such as text"
@@ -54,6 +54,12 @@ class ImageFolder(AbstractDataset):
         check_fractions(self.val_fraction, self.test_fraction)
 
     def check(self) -> None:
+        """Also counts the captioned files, so that too few are told before anything is decoded."""
+        self._check_layout()
+        listing = list_folder(Path(self.data_dir).expanduser(), self.caption_column)
+        check_listing(self._where, listing, self.val_fraction, self.test_fraction)
+
+    def _check_layout(self) -> None:
         root = check_folder(self.data_dir, "pictures and a metadata.jsonl")
         files = scan(root)
         _check_split_folders(root, self._where)
@@ -72,7 +78,7 @@ class ImageFolder(AbstractDataset):
     def open(self, split: str) -> OpenDataset:
         from sdexp.dataset.files import open_split
 
-        self.check()
+        self._check_layout()
         listing = list_folder(Path(self.data_dir).expanduser(), self.caption_column)
         return open_split(self._where, listing, split, self.val_fraction, self.test_fraction)
 
@@ -84,6 +90,10 @@ class ImageFolder(AbstractDataset):
 def check_folder(data_dir: str, content: str) -> Path:
     """The folder as a path; raises `DataError` when it does not exist."""
     root = Path(data_dir).expanduser()
+    if root.is_dir() and not os.access(root, os.R_OK | os.X_OK):
+        raise DataError(
+            f"dataset.data_dir={data_dir}: the folder cannot be read; change its rights"
+        )
     if not root.is_dir():
         state = "is not a folder" if root.exists() else "the folder does not exist"
         raise DataError(

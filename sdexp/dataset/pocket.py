@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import dataclass
+from typing import ClassVar
 
 from sdexp.dataset.base import AbstractDataset, Findings, OpenDataset, Sample
 
@@ -15,6 +16,8 @@ DRAWN_FOR_MANIFEST = 32
 @dataclass(frozen=True)
 class Pocket(AbstractDataset):
     """Scenes of `sdexp.dataset.scenes` as 64x64 pictures in one look; nothing is stored."""
+
+    is_embedded: ClassVar[bool] = True
 
     look: str = "crayon"
     num_train: int = 2000

@@ -3,6 +3,10 @@
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
 
+from sdexp.dataset.base import Finding
+from sdexp.dataset.captions import Entry, Listing
+from sdexp.ground.errors import DataError
+
 
 def check_fractions(val_fraction: float, test_fraction: float) -> None:
     """Raise `ValueError` unless both are above 0 and leave something to train on."""
@@ -40,3 +44,33 @@ def cut(ids: Collection[str], fractions: Mapping[str, float]) -> dict[str, list[
         "test": order[: sizes["test"]],
     }
     return {split: sorted(part) for split, part in parts.items()}
+
+
+def check_listing(where: str, listing: Listing, val_fraction: float, test_fraction: float) -> None:
+    """Raise `DataError` when a split would be empty even if every file could be decoded.
+
+    `where` is the key with its value.
+    """
+    homes = {entry.home for entry in listing.entries}
+    fractions = {"val": val_fraction, "test": test_fraction}
+    to_cut = [name for name in fractions if name not in homes]
+    pool = [entry for entry in listing.entries if entry.home == "train"]
+    left = {entry.sample_id: entry for entry in pool}
+    check_enough(where, ["train", *to_cut], left, pool, listing.findings.dropped)
+
+
+def check_enough(
+    where: str,
+    splits: Sequence[str],
+    left: dict[str, Entry],
+    pool: Sequence[Entry],
+    dropped: Sequence[Finding],
+) -> None:
+    """Raise `DataError` unless every split gets a picture of those that are left of `pool`."""
+    if len(left) >= len(splits):
+        return
+    total = len({entry.sample_id for entry in pool} | {finding.item for finding in dropped})
+    count = "no picture is" if not left else f"only {len(left)} picture(s) are"
+    need = f"{', '.join(splits)} need{'s' if len(splits) == 1 else ''} at least one each"
+    reason = f"; first reason: {dropped[0].item}: {dropped[0].reason}" if dropped else ""
+    raise DataError(f"{where}: {count} left of {total}, and {need}{reason}")

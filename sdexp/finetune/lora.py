@@ -49,7 +49,8 @@ class Lora(AbstractFinetune):
         dropout = self.lora_dropout
         require("finetune", 0 <= dropout < 1, "lora_dropout", dropout, "0 or more, below 1")
         targets = self.target_modules
-        require("finetune", bool(targets), "target_modules", targets, "layers, such as [to_q,to_v]")
+        names = bool(targets) and all(isinstance(target, str) for target in targets)
+        require("finetune", names, "target_modules", targets, "layers, such as [to_q,to_v]")
 
     def attach(self, model: LoadedModel) -> dict[str, nn.Parameter]:
         freeze_all(model)

@@ -4,19 +4,24 @@ import os
 from pathlib import Path
 
 from sdexp.ground.errors import DataError
+from sdexp.ground.files import named_path
 
 ASSETS = Path(__file__).parents[1] / "assets"
 
 
+def is_embedded(name: str) -> bool:
+    """Whether the name is that of an asset: made for the embedded data and nothing else."""
+    return "/" not in name and bool(name.strip(".")) and (ASSETS / name).is_dir()
+
+
 def located(name: str) -> str:
     """The folder of an embedded asset such as "pocket-sd"; every other name unchanged."""
-    folder = ASSETS / name
-    return str(folder) if (folder / ".").is_dir() and "/" not in name else name
+    return str(ASSETS / name) if is_embedded(name) else name
 
 
 def check_weights(key: str, name: str, config_file: str) -> None:
     """Raise `DataError` unless `name` is a folder with `config_file`, or a cached Hub id."""
-    folder = Path(located(name))
+    folder = named_path(key, located(name))
     if folder.is_dir():
         if not (folder / config_file).is_file():
             raise DataError(f"{key}={name}: the folder has no {config_file}; name one that has")

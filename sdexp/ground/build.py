@@ -14,6 +14,7 @@ from yaml import YAMLError
 
 from sdexp.ground.errors import ConfigError
 from sdexp.ground.files import write_text
+from sdexp.ground.plugins import trusted
 
 PACKAGE = "sdexp"
 
@@ -122,11 +123,12 @@ def _part_class(group: str, node: object, base: type[T]) -> type[T]:
         raise ConfigError(f"{group}: no part is chosen; choose one with {group}=NAME")
     target = str(node["_target_"])  # type: ignore[index]
     module_name, _, class_name = target.rpartition(".")
+    packages = [PACKAGE, *trusted()]
     refusal = ConfigError(
-        f"{group}._target_={target}: not a part; allowed is a class of {PACKAGE} that is "
-        f"an {base.__name__}"
+        f"{group}._target_={target}: not a part; allowed is a class of {', '.join(packages)} that "
+        f"is an {base.__name__}; plugins=[PACKAGE] adds a package of your own"
     )
-    if not module_name.startswith(f"{PACKAGE}."):
+    if not any(module_name == name or module_name.startswith(f"{name}.") for name in packages):
         raise refusal
     try:
         module = importlib.import_module(module_name)

@@ -9,6 +9,11 @@ from enum import StrEnum
 
 from omegaconf import MISSING
 
+# A year in seconds: what is longer means "for ever" and no clock can hold it.
+LONGEST_TIMEOUT = 3.2e7
+# The training steps of all published checkpoints; a sampler takes no more of them.
+MOST_SAMPLING_STEPS = 1000
+
 TRAIN_LOSS = "train/loss"
 VALIDATION_LOSS = "validation/loss"
 
@@ -73,6 +78,12 @@ def at_least(section: str, lowest: float, **values: float | None) -> None:
         require(section, fits, key, value, f"{lowest} or more")
 
 
+def at_most(section: str, highest: float, **values: float | None) -> None:
+    """Each value is None, or not above `highest`."""
+    for key, value in values.items():
+        require(section, value is None or value <= highest, key, value, f"{highest:g} or less")
+
+
 def above(section: str, bound: float, **values: float | None) -> None:
     """Each value is None, or a finite number above `bound`."""
     for key, value in values.items():
@@ -100,6 +111,7 @@ class HardwareConfig:
 
     def __post_init__(self) -> None:
         at_least("hardware", 1, num_processes=self.num_processes, timeout=self.timeout)
+        at_most("hardware", LONGEST_TIMEOUT, timeout=self.timeout)
         at_least("hardware", 0, dataloader_num_workers=self.dataloader_num_workers)
         half_on_cpu = self.mixed_precision == Precision.fp16 and self.device == Device.cpu
         require("hardware", not half_on_cpu, "mixed_precision", "fp16", "no or bf16 on a CPU")
@@ -248,6 +260,7 @@ class EvaluationConfig:
             batch_size=self.batch_size,
             guidance_scale=self.guidance_scale,
         )
+        at_most(section, MOST_SAMPLING_STEPS, num_inference_steps=self.num_inference_steps)
         at_least(section, 2, num_prompts=self.num_prompts)
         at_least(section, 0, seed=self.seed)
         at_least(

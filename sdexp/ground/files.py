@@ -107,6 +107,16 @@ def sync_folder(path: Path) -> None:
         os.close(handle)
 
 
+def require_path(key: str, value: str, content: str) -> None:
+    """Raise `ValueError` for a text that can be no path; `content`: what it should hold."""
+    if not value.strip():
+        raise ValueError(f"{key}='': set it to {content}")
+    try:
+        named_path(key, value)
+    except ConfigError as error:
+        raise ValueError(str(error)) from error
+
+
 def named_path(key: str, value: str) -> Path:
     """The path that a person gave for a key; raises `ConfigError` for what can be none."""
     if not value.strip():

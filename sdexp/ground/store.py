@@ -15,7 +15,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from sdexp.ground.files import disk_faults, write_bytes
+from sdexp.ground.errors import DiskError
+from sdexp.ground.files import disk_faults, named_path, write_bytes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,10 +26,15 @@ Arrays: TypeAlias = "dict[str, np.ndarray]"
 
 def default_root() -> Path:
     """`SDEXP_STORE`, or the user's cache folder."""
-    if "SDEXP_STORE" in os.environ:
-        return Path(os.environ["SDEXP_STORE"])
-    home = os.environ["XDG_CACHE_HOME"] if "XDG_CACHE_HOME" in os.environ else "~/.cache"
+    if named := _variable("SDEXP_STORE"):
+        return named_path("SDEXP_STORE", named)
+    home = _variable("XDG_CACHE_HOME") or "~/.cache"
     return Path(home).expanduser() / "sdexp" / "store"
+
+
+def _variable(name: str) -> str:
+    """An empty variable is as good as none."""
+    return os.environ[name] if name in os.environ else ""
 
 
 def digest(*parts: str | bytes) -> str:
@@ -62,8 +68,13 @@ class Store:
         path = self.path(kind, key)
         try:
             data = path.read_bytes()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
+        except OSError as error:
+            raise DiskError(
+                f"{path}: cannot be read ({error.strerror}); remove it, or set SDEXP_STORE to "
+                "another folder"
+            ) from error
         try:
             arrays = load(data[32:])
         except SafetensorError:

@@ -12,11 +12,13 @@ from sdexp.ground.config import Resume
 from sdexp.ground.errors import ConfigError
 from sdexp.ground.files import make_folder, named_path
 from sdexp.ground.pending import now
+from sdexp.ground.plugins import trusted
 from sdexp.ground.record_files import write_record
 from sdexp.ground.records import GitRecord, RunRecord, Status
 from sdexp.ground.run import RunFolder, new_run_folder
 from sdexp.ground.same_run import GROWS, differences
-from sdexp.launch.compose import PACKAGE, Composed
+from sdexp.launch.compose import Composed
+from sdexp.launch.files import PACKAGE
 
 OUTPUTS = Path("outputs")
 # Schedules whose last steps have a rate near 0.
@@ -79,8 +81,10 @@ def changes(run: RunFolder, config: DictConfig) -> dict[str, tuple[Any, Any]]:
     return differences(plain(read_config(run.config)), plain(config))
 
 
-def freeze(run: RunFolder, composed: Composed, command: str, status: Status) -> None:
-    """Write record and configuration before anything else.
+def freeze(
+    run: RunFolder, composed: Composed, command: str, status: Status, warnings: list[str]
+) -> None:
+    """Write record and configuration before anything else; `warnings` go into the report.
 
     A folder with `config.yaml` is a run; those of one that goes on are pending until its worker
     has checked them.
@@ -98,6 +102,8 @@ def freeze(run: RunFolder, composed: Composed, command: str, status: Status) -> 
         started=now(),
         ended=None,
         choices=composed.choices,
+        plugins=trusted(),
+        warnings=warnings,
         grown_from=grown_from,
         git=_git(),
     )

@@ -162,6 +162,11 @@ class AbstractModel(ABC):
 
     trainable: ClassVar[tuple[str, ...]]
 
+    @property
+    @abstractmethod
+    def is_embedded(self) -> bool:
+        """Whether it is the one of the embedded world, which knows nothing else."""
+
     @abstractmethod
     def check(self) -> None:
         """Raise `DataError` when the weights are not on this machine; loads nothing."""

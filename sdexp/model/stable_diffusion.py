@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sdexp.ground.applied import check_loading
-from sdexp.ground.assets import check_weights, located
+from sdexp.ground.assets import check_weights, is_embedded, located
 from sdexp.ground.errors import DataError
 from sdexp.ground.fingerprints import network_sha256, settings_sha256, tokenizer_sha256
 from sdexp.ground.sampling import Sampling
@@ -41,6 +41,10 @@ class StableDiffusion(AbstractModel):
     def __post_init__(self) -> None:
         if not self.pretrained_model_name_or_path.strip():
             raise ValueError(f"{KEY} is empty: name a local folder or a Hub id")
+
+    @property
+    def is_embedded(self) -> bool:
+        return is_embedded(self.pretrained_model_name_or_path)
 
     def check(self) -> None:
         check_weights(KEY, self.pretrained_model_name_or_path, "model_index.json")

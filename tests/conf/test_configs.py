@@ -1,5 +1,6 @@
 """Every file under conf/ composes, builds, and says all that its class needs."""
 
+import shutil
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
@@ -9,8 +10,10 @@ import pytest
 import yaml
 from omegaconf import OmegaConf
 
+from sdexp import launch
 from sdexp.ground.errors import ConfigError
-from sdexp.launch.compose import CONF, ROOTS, compose
+from sdexp.launch.compose import ROOTS, compose
+from sdexp.launch.files import CONF
 from sdexp.optimizer.sgd import Sgd
 from sdexp.recipes import Recipes, build_recipes
 
@@ -208,12 +211,9 @@ def test_all_faults_of_the_sections_are_told_at_once() -> None:
 @pytest.fixture
 def experiment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], list[str]]:
     """An experiment file of a person, in a copy of conf/."""
-    import shutil
-
-    import sdexp.launch.compose
-
     shutil.copytree(CONF, tmp_path / "conf")
-    monkeypatch.setattr(sdexp.launch.compose, "CONF", tmp_path / "conf")
+    for module in (launch.compose, launch.files):
+        monkeypatch.setattr(module, "CONF", tmp_path / "conf")
 
     def write(text: str) -> list[str]:
         (tmp_path / "conf" / "experiment" / "mine.yaml").write_text("# @package _global_\n" + text)

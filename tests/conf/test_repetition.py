@@ -4,7 +4,7 @@ import re
 from collections import defaultdict
 from pathlib import Path
 
-from sdexp.launch.compose import CONF
+from sdexp.launch.files import CONF
 
 LARGEST_SHARE = 0.20
 

@@ -26,7 +26,7 @@ BELOW_LAUNCH = {"pages/run", "pages/sweep", *BELOW_ENGINE}
 # From the top down: a room may import from itself and from the rooms that its line names.
 ROOMS: dict[str, set[str]] = {
     **{door: {"launch", *BELOW_LAUNCH} for door in DOORS},
-    "__main__": set(),
+    "__main__": {"launch"},
     "launch": BELOW_LAUNCH,
     "worker": {"engine", "engine/train", "engine/evaluate", "engine/plan", *BELOW_ENGINE},
     "engine/plan": {"engine/train", "engine/evaluate", "engine", *BELOW_ENGINE},

@@ -98,7 +98,8 @@ class SweepFolder:
         make_folder(run.path)
         words = [o for o in fixed if re.split("[.=]", o)[0] not in ("run_dir", "sweep")]
         command = shlex.join(["python", "-m", "sdexp.train", *words, *job.overrides])
-        freeze(run, Composed(config, job.composed.choices), command, "waiting")
+        composed = Composed(config, job.composed.choices)
+        freeze(run, composed, command, "waiting", job.recipes.warnings())
 
     def entry(self, number: int) -> SweepJob:
         return next(job for job in self.record.jobs if job.number == number)

@@ -1,6 +1,5 @@
 """From a command line to the jobs of a sweep: every combination of the values given."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
@@ -11,7 +10,8 @@ from hydra.errors import HydraException
 
 from sdexp.ground.build import Faults
 from sdexp.ground.errors import ConfigError, DataError
-from sdexp.launch.compose import Composed, compose, quoted
+from sdexp.launch.arguments import quoted
+from sdexp.launch.compose import Composed, compose
 from sdexp.recipes import Recipes, build_recipes
 
 NOT_SWEPT = ("run_dir", "resume", "dry_run", "sweep")
@@ -42,7 +42,7 @@ class Grid:
 def read_grid(overrides: list[str]) -> Grid:
     """Split a command line, and add the parameters of a sweep file that it does not set itself.
 
-    Raises `ConfigError` for values that cannot be read or enumerated.
+    Raises `ConfigError` for values that cannot be read or enumerated, and where none is swept.
     """
     parsed = _parse(overrides)
     fixed = [o.input_line for o in parsed if not o.is_sweep_override() and o.input_line]
@@ -50,27 +50,46 @@ def read_grid(overrides: list[str]) -> Grid:
     given = {str(override.key_or_group) for override in parsed}
     listed = _parse([f"{key}={value}" for key, value in params.items() if key not in given])
     swept = [override for override in parsed if override.is_sweep_override()]
-    return Grid(fixed, [list(_values(override)) for override in [*swept, *listed]])
+    alternatives = [_values(override) for override in [*swept, *listed]]
+    if not alternatives:
+        raise ConfigError(
+            "-m: nothing to sweep; give a key several values, such as training.seed=1,2"
+        )
+    return Grid(fixed, alternatives)
 
 
 def _parse(overrides: list[str]) -> list[Override]:
-    try:
-        return OverridesParser.create().parse_overrides([quoted(o) for o in overrides])
-    except HydraException as error:
-        raise ConfigError(str(error).splitlines()[0]) from error
+    parser = OverridesParser.create()
+    parsed = []
+    for override in overrides:
+        try:
+            parsed += parser.parse_overrides([quoted(override, sweeps=True)])
+        except HydraException as error:
+            key, _, value = override.partition("=")
+            raise ConfigError(
+                f"{override}: cannot be read; a value with commas or other signs is quoted: "
+                f"'{key}=\"{value}\"'"
+            ) from error
+    return parsed
 
 
-def _values(override: Override) -> Iterator[str]:
+def _values(override: Override) -> list[str]:
     """One override for each value, as a person would type it."""
     key = override.get_key_element()
     if str(override.key_or_group).split(".")[0] in NOT_SWEPT:
         raise ConfigError(f"{key}: is the same for all jobs of a sweep; give it one value")
     if not override.is_sweep_override():
-        yield f"{key}={override.get_value_element_as_str()}"
-    elif override.is_discrete_sweep():
-        yield from (f"{key}={value}" for value in override.sweep_string_iterator())
-    else:
+        return [f"{key}={override.get_value_element_as_str()}"]
+    if not override.is_discrete_sweep():
         raise ConfigError(f"{override.input_line}: an interval has no end of values; list them")
+    try:
+        values = [f"{key}={value}" for value in override.sweep_string_iterator()]
+    except (HydraException, ValueError, TypeError, AttributeError) as error:
+        told = str(error).splitlines()[0]
+        raise ConfigError(f"{override.input_line}: no values ({told}); list them") from error
+    if not values:
+        raise ConfigError(f"{override.input_line}: holds no value; list at least one")
+    return values
 
 
 def composed_jobs(grid: Grid) -> list[GridJob]:

@@ -1,11 +1,11 @@
 """Where the jobs of a sweep run: a share of the cores, or GPUs of their own. Imports no torch."""
 
 import os
-import subprocess
 from dataclasses import dataclass
 
 from sdexp.ground.config import Device, HardwareConfig
 from sdexp.ground.errors import ConfigError
+from sdexp.launch.machine import visible_gpus
 
 
 @dataclass(frozen=True)
@@ -40,15 +40,3 @@ def _threads(shares: int) -> dict[str, str]:
     if "OMP_NUM_THREADS" in os.environ:
         return {}
     return {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // shares))}
-
-
-def visible_gpus() -> list[str]:
-    """CUDA devices by the names that CUDA_VISIBLE_DEVICES takes."""
-    if "CUDA_VISIBLE_DEVICES" in os.environ:
-        return [name for name in os.environ["CUDA_VISIBLE_DEVICES"].split(",") if name.strip()]
-    command = ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"]
-    try:
-        answer = subprocess.run(command, capture_output=True, text=True, timeout=10)
-    except (FileNotFoundError, subprocess.TimeoutExpired):
-        return []
-    return answer.stdout.split() if answer.returncode == 0 else []

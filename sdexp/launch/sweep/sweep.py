@@ -1,6 +1,7 @@
 """Many runs: all composed and checked first, each a fresh child, none harmed by another."""
 
 import shlex
+import sys
 from typing import Any
 
 from omegaconf import DictConfig
@@ -11,7 +12,9 @@ from sdexp.ground.files import make_folder
 from sdexp.ground.interrupt import counting
 from sdexp.ground.nested import leaves
 from sdexp.ground.run import RunFolder
+from sdexp.launch.arguments import Arguments
 from sdexp.launch.dry_run import dry_run, say_total, wants_dry_run
+from sdexp.launch.machine import check_machine
 from sdexp.launch.sweep.driver import Driver
 from sdexp.launch.sweep.folder import SweepFolder, numbered, sweep_folder
 from sdexp.launch.sweep.grid import GridJob, composed_jobs, read_grid
@@ -20,11 +23,15 @@ from sdexp.recipes import build_recipes
 from sdexp.tracker.background import tracked
 
 
-def sweep(overrides: list[str]) -> int:
+def sweep(arguments: Arguments) -> int:
     """Carry out every job of a command line; 0 when all of them finished."""
-    grid = read_grid(overrides)
+    grid = read_grid(arguments.overrides)
     jobs = composed_jobs(grid)
     config = jobs[0].composed.config
+    for job in jobs:
+        check_machine(job.recipes.hardware)
+    for line in dict.fromkeys(line for job in jobs for line in job.recipes.warnings()):
+        print(f"warning: {line}", file=sys.stderr)
     if wants_dry_run(config):
         return _dry_runs(jobs)
     settings = typed("sweep", SweepConfig, config.sweep)
@@ -32,7 +39,7 @@ def sweep(overrides: list[str]) -> int:
     path = sweep_folder(config.run_dir)
     jobs = numbered(path, jobs)
     make_folder(path)
-    command = shlex.join(["python", "-m", "sdexp.train", "-m", *overrides])
+    command = shlex.join(["python", "-m", "sdexp.train", *arguments.words])
     with RunFolder(path).lock():
         print(f"sweep folder: {path} ({len(jobs)} jobs)", flush=True)
         folder = SweepFolder(path, jobs, command)

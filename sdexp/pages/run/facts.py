@@ -49,7 +49,7 @@ class Facts:
 
     @property
     def warnings(self) -> list[str]:
-        lines = list(self.faults)
+        lines = self.faults + self.record.warnings
         lines += self.scores.warnings if self.scores else []
         for key in self.evaluation.chosen_later if self.evaluation else []:
             lines.append(f"{key} was chosen after the run, so the verdict was not declared before")

@@ -1,0 +1,90 @@
+"""What all doors share: telling faults, finding runs, ending with the right code."""
+
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from types import TracebackType
+
+from sdexp.ground.errors import ConfigError, SdexpError
+from sdexp.ground.files import named_path
+from sdexp.ground.interrupt import Interrupted, interruptible, listening
+from sdexp.ground.plugins import trusted
+from sdexp.ground.run import RunFolder
+from sdexp.launch.arguments import Arguments, read_arguments
+from sdexp.launch.show import show
+
+INTERNAL = 70
+# 128 + SIGPIPE: whoever read our output, such as `head`, has had enough.
+NOBODY_READS = 141
+
+
+def run_door(name: str, work: Callable[[Arguments], int], argv: list[str] | None) -> int:
+    """Call a door's work; a fault becomes one line each and the exit code of its kind."""
+    if argv is None:
+        sys.excepthook = _end_as_internal
+    try:
+        arguments = read_arguments(sys.argv[1:] if argv is None else argv)
+        refuse_ranks()
+        if arguments.shows:
+            show(name, arguments)
+            return 0
+        with listening(), interruptible():
+            code = work(arguments)
+        sys.stdout.flush()
+        return code
+    except SdexpError as error:
+        for line in str(error).splitlines():
+            print(f"error: {line}", file=sys.stderr)
+        return error.exit_code
+    except Interrupted as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    except BrokenPipeError:
+        # Python would try again to write when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return NOBODY_READS
+
+
+def _end_as_internal(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """A fault of ours: Python's own code for it, 1, is that of a sweep with failed jobs."""
+    traceback.print_exception(kind, error, trace)
+    sys.stdout.flush()
+    os._exit(INTERNAL)
+
+
+def refuse_ranks() -> None:
+    """A door started once per rank would make one run folder per rank."""
+    if "LOCAL_RANK" in os.environ:
+        raise ConfigError(
+            "LOCAL_RANK is set: started under torchrun or accelerate; start the command plainly "
+            "and set hardware.num_processes=N"
+        )
+
+
+def existing_run(path: str) -> RunFolder:
+    """The run folder that a person named; raises `ConfigError` where it is none, `DataError`."""
+    run = RunFolder(named_path("run", path))
+    if not run.config.is_file():
+        raise ConfigError(
+            f"run={path}: no run folder (config.yaml is missing); name one below outputs/"
+        )
+    missing = [name for name in run.read_record().plugins if name not in trusted()]
+    if missing:
+        raise ConfigError(
+            f"run={path}: made with plugins=[{','.join(missing)}]; add that to the command"
+        )
+    return run
+
+
+def finished_run(run: RunFolder) -> None:
+    """Raise `ConfigError` unless the run's training came to its end and left weights."""
+    if not run.read_record().is_trained:
+        raise ConfigError(f"run={run.path}: has no finished weights; finish its training first")
+    if not run.weights.is_dir():
+        raise ConfigError(
+            f"run={run.path}: its weights are missing; python -m sdexp.train run_dir={run.path} "
+            "writes them again from its last checkpoint"
+        )
