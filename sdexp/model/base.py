@@ -152,6 +152,10 @@ class LoadedModel(ABC):
         """sha256 of each network as it is now, of tokenizer and of scheduler, with settings."""
 
     @abstractmethod
+    def encoder_sha256(self) -> str:
+        """sha256 of what `encode_images` depends on; moments are stored by it."""
+
+    @abstractmethod
     def weights_changed(self) -> None:
         """Tell that tensors of a network, or adapters, are not what they were."""
 

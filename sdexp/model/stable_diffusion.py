@@ -225,6 +225,9 @@ class LoadedStableDiffusion(LoadedModel):
             self._fingerprints = self._measured()
         return self._fingerprints
 
+    def encoder_sha256(self) -> str:
+        return self.fingerprints()["vae"]
+
     def weights_changed(self) -> None:
         self._fingerprints = None
 

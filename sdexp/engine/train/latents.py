@@ -27,7 +27,7 @@ class MomentCache:
         self.store = store
         self._facts = [
             "signed pixels, float32",
-            model.fingerprints()["vae"],
+            model.encoder_sha256(),
             torch.device(model.device).type,
             str(torch.get_num_threads()),
             torch.__version__,
