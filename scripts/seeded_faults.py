@@ -49,7 +49,7 @@ FAULTS = {
     ),
     "no fsync of the folder": Fault(
         "sdexp/engine/train/checkpoint.py",
-        "            temporary.rename(target)\n            _sync(folder)\n",
+        "            temporary.rename(target)\n            sync_folder(folder)\n",
         "            temporary.rename(target)\n",
         CHECKPOINT,
     ),
@@ -79,8 +79,8 @@ FAULTS = {
     ),
     "a check repeated after resume": Fault(
         "sdexp/engine/train/state.py",
-        'checkpoint.step, values["looked"]',
-        "checkpoint.step, -1",
+        'self.looked = values["looked"]',
+        "self.looked = -1",
         SIGNAL,
     ),
     "log not cut": Fault(
@@ -96,13 +96,13 @@ FAULTS = {
         SIGNAL,
     ),
     "learning rate times processes": Fault(
-        "sdexp/engine/train/trainer.py",
-        "rate = self.rate(state.step)",
-        "rate = self.rate(state.step) * self.accelerator.num_processes",
+        "sdexp/engine/train/update.py",
+        "factor = self.factor(step)",
+        "factor = self.factor(step) * self.setup.accelerator.num_processes",
         f"{TWO}[lora]",
     ),
     "gradients of one process only": Fault(
-        "sdexp/engine/train/trainer.py",
+        "sdexp/engine/train/update.py",
         "            self._sum_gradients()\n",
         "            pass\n",
         f"{TWO}[unet]",
@@ -115,14 +115,14 @@ FAULTS = {
     ),
     "a worker that ends early counts as done": Fault(
         "sdexp/launch/job.py",
-        '    return {"exit_code": INTERNAL, "reason": f"the worker died',
-        '    return {"exit_code": died_of, "reason": f"the worker died',
+        'return Outcome(INTERNAL, f"the worker died',
+        'return Outcome(died_of, f"the worker died',
         "tests/launch/test_processes.py::test_a_rank_that_dies_or_hangs_ends_the_job",
     ),
     "pictures of an interrupted evaluation made again": Fault(
         "sdexp/engine/evaluate/evaluation.py",
-        "store=Store(run.partial)",
-        "store=Store(run.partial / str(time.time()))",
+        "store=Store(folder.partial)",
+        "store=Store(folder.partial / str(time.time()))",
         "tests/engine/evaluate/test_evaluation.py",
     ),
 }

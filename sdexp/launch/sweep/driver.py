@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from sdexp.ground.files import disk_faults
 from sdexp.ground.interrupt import Received
 from sdexp.ground.pending import drop
+from sdexp.ground.records import Outcome
 from sdexp.ground.run import RunFolder
 from sdexp.ground.units import duration
-from sdexp.launch.job import INTERNAL
+from sdexp.launch.job import INTERNAL, status_of
 from sdexp.launch.processes import GRACE_SECONDS, POLL_SECONDS, Watch, start
 from sdexp.launch.sweep.folder import SweepFolder
 from sdexp.launch.sweep.grid import GridJob
@@ -53,7 +54,7 @@ class Driver:
             for running in list(self.running):
                 running.watch.poll(received)
                 if not running.watch.living:
-                    self._end(running)
+                    self._end(running, received.first)
 
     def _start(self, job: GridJob, slot: Slot) -> None:
         run = self.folder.job(job.number)
@@ -65,15 +66,15 @@ class Driver:
         watch = Watch([child], JOB_GRACE_SECONDS, self.timeout, has_stacks=False)
         self.running.append(Running(job, watch, slot))
 
-    def _end(self, running: Running) -> None:
+    def _end(self, running: Running, signal_sent: int | None) -> None:
         self.running.remove(running)
         self.free.append(running.slot)
         running.watch.close()
         self.seconds.append(running.watch.seconds)
+        self._settle(running, self._fate(running, signal_sent))
         number = running.job.number
-        self._settle(self.folder.job(number), number, running.watch)
         entry = self.folder.entry(number)
-        told = "finished" if entry.status == "finished" else f"failed: {entry.reason}"
+        told = entry.status if entry.reason is None else f"{entry.status}: {entry.reason}"
         print(f"job {number} {told} ({self.seconds[-1]:.0f} s); {self._progress()}", flush=True)
 
     def _progress(self) -> str:
@@ -85,20 +86,28 @@ class Driver:
         mean = sum(self.seconds) / done
         return f"{done} of {self.total} done, about {duration(mean * left / self.places)} left"
 
-    def _settle(self, run: RunFolder, number: int, watch: Watch) -> None:
-        """Note what became of a job, also where it could not say it itself."""
-        code = watch.failed or 0
-        told = _last_error(run) or f"the job died with code {code}"
+    def _fate(self, running: Running, signal_sent: int | None) -> Outcome:
+        """What to note of a job that could not say it itself."""
+        watch = running.watch
         if watch.timed_out:
-            code = INTERNAL
             told = f"did not end within sweep.job_timeout={self.timeout}; raise it"
+            return Outcome(INTERNAL, told)
+        if signal_sent is not None:
+            return Outcome(128 + signal_sent, "ended before the step was saved")
+        code = watch.failed or 0
+        told = _last_error(self.folder.job(running.job.number))
+        return Outcome(code if code > 0 else INTERNAL, told or f"the job died with code {code}")
+
+    def _settle(self, running: Running, fate: Outcome) -> None:
+        number = running.job.number
+        run = self.folder.job(number)
         # A run that was there and was not touched stays what it was.
         if drop(run):
-            self.folder.state(number, "failed", told)
+            self.folder.state(number, status_of(fate), fate.reason)
             return
-        if watch.timed_out or run.read_record().status in ("running", "waiting"):
+        if running.watch.timed_out or run.read_record().status in ("running", "waiting"):
             run.change_record(
-                status="failed", exit_code=code if code > 0 else INTERNAL, reason=told
+                status=status_of(fate), exit_code=fate.exit_code, reason=fate.reason
             )
         self.folder.note(number, run.read_record())
 

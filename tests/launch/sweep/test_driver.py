@@ -149,6 +149,26 @@ def test_a_killed_driver_leaves_nothing_running_and_goes_on(
 
 
 @pytest.mark.slow
+def test_two_signals_leave_an_interrupted_job_behind(tiny: str, empty_folder: Path) -> None:
+    """The second comes before the job has ended well by itself."""
+    command = [sys.executable, "-m", "sdexp.train", "-m", *SMALL, tiny, "training.seed=1,2"]
+    command += ["training.max_train_steps=3000"]
+    folder = empty_folder / "sweep"
+    with subprocess.Popen([*command, "run_dir=sweep"]) as door:
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline and not (folder / "0" / "log.jsonl").is_file():
+            time.sleep(0.02)
+        os.kill(door.pid, signal.SIGINT)
+        os.kill(door.pid, signal.SIGTERM)
+        assert door.wait() == 130
+    first, second = jobs_of(folder)
+    assert (first.status, first.exit_code) == ("interrupted", 130)
+    assert second.status == "waiting"
+    record = RunFolder(folder / "0").read_record()
+    assert (record.status, record.exit_code) == ("interrupted", 130)
+
+
+@pytest.mark.slow
 def test_a_sweep_makes_the_originals_pictures_and_moments_once(
     tiny: str, empty_folder: Path
 ) -> None:
