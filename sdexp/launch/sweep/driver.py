@@ -106,9 +106,7 @@ class Driver:
             self.folder.state(number, status_of(fate), fate.reason)
             return
         if running.watch.timed_out or run.read_record().status in ("running", "waiting"):
-            run.change_record(
-                status=status_of(fate), exit_code=fate.exit_code, reason=fate.reason
-            )
+            run.change_record(status=status_of(fate), exit_code=fate.exit_code, reason=fate.reason)
         self.folder.note(number, run.read_record())
 
 
