@@ -13,6 +13,7 @@ from sdexp.launch.arguments import Arguments
 from sdexp.launch.compose import Composed, compose, compose_onto
 from sdexp.launch.door import existing_run, run_door
 from sdexp.launch.dry_run import dry_run, wants_dry_run
+from sdexp.launch.files import option_file
 from sdexp.launch.freeze import freeze, run_folder
 from sdexp.launch.job import carry_out, next_stages
 from sdexp.launch.machine import check_machine
@@ -56,6 +57,7 @@ def _one_run(composed: Composed, words: list[str]) -> int:
     run, is_new = run_folder(composed)
     with run.lock() as lock:
         print(f"run folder: {run.path}", flush=True)
+        _tell_preset(composed)
         command = shlex.join(["python", "-m", "sdexp.train", *words])
         freeze(run, composed, command, "running", warnings)
         code = carry_out(run, recipes, lock, next_stages(run, recipes))
@@ -65,6 +67,18 @@ def _one_run(composed: Composed, words: list[str]) -> int:
             return code
     _tell(run, code)
     return code
+
+
+def _tell_preset(composed: Composed) -> None:
+    """Values that the person may not have typed, and that suit the pair of model and strategy."""
+    config = composed.config
+    values = [
+        f"training.train_batch_size={config.training.train_batch_size}",
+        f"optimizer.lr={config.optimizer.lr}",
+    ]
+    chosen = composed.choices.get("preset", "")
+    name = chosen if option_file("preset", chosen) is not None else "none"
+    print(f"preset: {name}; {' '.join(values)}", flush=True)
 
 
 def _tell(run: RunFolder, code: int) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from sdexp.dataset.base import AbstractDataset, Findings, OpenDataset, Sample
+from sdexp.ground.config import between, one_of
 
 # The shipped weights were trained on seeds from 1,000,000 up.
 FIRST_SEEDS = {"train": 0, "val": 100_000, "test": 200_000}
@@ -27,12 +28,13 @@ class Pocket(AbstractDataset):
     def __post_init__(self) -> None:
         from sdexp.dataset.scenes import LOOKS
 
-        if self.look not in LOOKS:
-            raise ValueError(f"dataset.look={self.look}: allowed are {', '.join(LOOKS)}")
-        for name in ("num_train", "num_val", "num_test"):
-            value = getattr(self, name)
-            if not 1 <= value <= MAX_PICTURES:
-                raise ValueError(f"dataset.{name}={value}: allowed is 1 to {MAX_PICTURES}")
+        one_of("dataset", LOOKS, look=self.look)
+        sizes = {
+            "num_train": self.num_train,
+            "num_val": self.num_val,
+            "num_test": self.num_test,
+        }
+        between("dataset", 1, MAX_PICTURES, **sizes)
 
     def check(self) -> None:
         """Nothing can be missing."""

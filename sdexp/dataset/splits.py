@@ -5,21 +5,18 @@ from collections.abc import Collection, Mapping, Sequence
 
 from sdexp.dataset.base import Finding
 from sdexp.dataset.captions import Entry, Listing
+from sdexp.ground.config import require
 from sdexp.ground.errors import DataError
 
 
 def check_fractions(val_fraction: float, test_fraction: float) -> None:
     """Raise `ValueError` unless both are above 0 and leave something to train on."""
     for name, value in (("val_fraction", val_fraction), ("test_fraction", test_fraction)):
-        if not 0 < value < 1:
-            raise ValueError(
-                f"dataset.{name}={value}: allowed is a number above 0 and below 1, such as 0.1"
-            )
-    if val_fraction + test_fraction >= 1:
-        raise ValueError(
-            f"dataset.val_fraction={val_fraction}: together with test_fraction={test_fraction} "
-            "nothing is left to train on; the sum must be below 1"
-        )
+        allowed = "a number above 0 and below 1, such as 0.1"
+        require("dataset", 0 < value < 1, name, value, allowed)
+    fits = val_fraction + test_fraction < 1
+    allowed = f"less: with test_fraction={test_fraction} nothing is left to train on"
+    require("dataset", fits, "val_fraction", val_fraction, allowed)
 
 
 def cut(ids: Collection[str], fractions: Mapping[str, float]) -> dict[str, list[str]]:

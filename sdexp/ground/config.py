@@ -4,6 +4,7 @@ They are not frozen: OmegaConf makes a frozen schema read-only, and Hydra could 
 """
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -69,6 +70,19 @@ def require(section: str, ok: bool, key: str, value: object, allowed: str) -> No
     """Raise `ValueError` that names the key, its value and what is allowed."""
     if not ok:
         raise ValueError(f"{section}.{key}={value}: allowed is {allowed}")
+
+
+def one_of(section: str, allowed: Collection[str], **values: str) -> None:
+    """Each value is one of the words."""
+    for key, value in values.items():
+        if value not in allowed:
+            raise ValueError(f"{section}.{key}={value}: allowed are {', '.join(allowed)}")
+
+
+def between(section: str, lowest: int, highest: int, **values: int) -> None:
+    """Each value is from `lowest` to `highest`."""
+    for key, value in values.items():
+        require(section, lowest <= value <= highest, key, value, f"{lowest} to {highest}")
 
 
 def at_least(section: str, lowest: float, **values: float | None) -> None:
