@@ -5,7 +5,7 @@ import sys
 
 from omegaconf import DictConfig, OmegaConf
 
-from sdexp.ground.build import Config, read_config
+from sdexp.ground.build import Config, read_run_config
 from sdexp.ground.errors import ConfigError
 from sdexp.ground.run import RunFolder
 from sdexp.launch.arguments import Arguments
@@ -57,7 +57,7 @@ def _run_argument(argv: list[str]) -> str:
 
 def _evaluation_config(run: RunFolder, composed: Composed, argv: list[str]) -> Config:
     """The run's own configuration with the evaluation keys that were given now."""
-    config = read_config(run.config)
+    config = read_run_config(run.config)
     before = str(config.evaluation.scorer)
     config.evaluation.enabled = True
     for argument in argv:

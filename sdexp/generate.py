@@ -6,7 +6,7 @@ from datetime import datetime
 
 from omegaconf import DictConfig, OmegaConf
 
-from sdexp.ground.build import read_config
+from sdexp.ground.build import read_run_config
 from sdexp.ground.config import MOST_SAMPLING_STEPS, EvaluationConfig, at_least, at_most
 from sdexp.ground.errors import ConfigError
 from sdexp.ground.record_files import write_record
@@ -32,7 +32,7 @@ def _generate(arguments: Arguments) -> int:
             raise ConfigError(f"{key}: a value is missing; set {key}=...")
     run = existing_run(config.run)
     finished_run(run)
-    recipes = build_recipes(read_config(run.config))
+    recipes = build_recipes(read_run_config(run.config))
     recipes.model.check()
     request = _request(config, recipes.evaluation)
     slug = re.sub(r"[^a-z0-9]+", "-", config.prompt.lower())[:SLUG_LENGTH].strip("-")

@@ -24,14 +24,15 @@ def _report(arguments: Arguments) -> int:
         )
     if config.run is not None and config.runs is not None:
         raise ConfigError(f"run={config.run} beside runs={config.runs}: name only one of them")
-    faults = _one(config.run) if config.runs is None else _many(named_path("runs", config.runs))
-    if faults:
-        raise DataError("\n".join(faults))
+    if config.runs is None:
+        _one(config.run)
+    else:
+        _many(named_path("runs", config.runs))
     return 0
 
 
-def _one(path: str) -> list[str]:
-    """Write a run's pages; returns what of it cannot be read."""
+def _one(path: str) -> None:
+    """Write a run's pages; raises `DataError`, after that, for what of it cannot be read."""
     run = existing_run(path)
     from sdexp.pages.run.page import write_report
 
@@ -39,15 +40,18 @@ def _one(path: str) -> list[str]:
     for folder in sorted(run.evaluations.glob("*/evaluation.json")):
         faults += write_report(run, run.evaluation(folder.parent.name))
     print(f"report: {run.report_html}", flush=True)
-    return list(dict.fromkeys(faults))
+    if faults:
+        raise DataError("\n".join(dict.fromkeys(faults)))
 
 
-def _many(folder: Path) -> list[str]:
+def _many(folder: Path) -> None:
+    """Write the page of several runs; one that cannot be read is told and leaves the others be."""
     from sdexp.pages.sweep.page import write_sweep_report
 
-    write_sweep_report(folder)
+    faults = write_sweep_report(folder)
+    for fault in faults:
+        print(f"warning: {fault}", file=sys.stderr)
     print(f"report: {folder / 'report.html'}", flush=True)
-    return []
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
 
-from sdexp.ground.build import plain, read_config
+from sdexp.ground.build import plain, read_config, read_run_config
 from sdexp.ground.errors import DataError, DiskError, MemoryFault, SdexpError
 from sdexp.ground.interrupt import Interrupted, check_interrupt, interruptible, listening
 from sdexp.ground.lifeline import FOLLOW_PARENT, STACKS_SIGNAL, end_with_parent
@@ -132,7 +132,7 @@ def _trainer(run: RunFolder) -> Any:
     from sdexp.engine.train.setup import set_up
     from sdexp.engine.train.trainer import Trainer
 
-    config = read_config(config_at_work(run))
+    config = read_run_config(config_at_work(run))
     recipes = build_recipes(config)
     if recipes.evaluation.enabled:
         evaluation_data(recipes)
@@ -204,7 +204,7 @@ def _generate(run: RunFolder, name: str) -> None:
     folder = run.generated / name
     request = read_record(folder / "request.json", GenerateRequest)
     check_saved(run)
-    recipes = build_recipes(read_config(run.config))
+    recipes = build_recipes(read_run_config(run.config))
     generate(run, folder, recipes, Store(default_root()), request)
 
 
@@ -212,7 +212,7 @@ def _plan(run: RunFolder, name: str) -> None:
     from sdexp.engine.plan.plan import check_plan, make_plan, measure
     from sdexp.engine.plan.words import say_disk, say_measured, say_training
 
-    config = read_config(run.config)
+    config = read_run_config(run.config)
     place = Path(config.run_dir)
     store = Store(default_root())
     plan = make_plan(run, place, build_recipes(config), store)

@@ -17,6 +17,25 @@ from sdexp.ground.files import write_text
 from sdexp.ground.plugins import trusted
 
 PACKAGE = "sdexp"
+SECTIONS = (
+    "model",
+    "finetune",
+    "dataset",
+    "optimizer",
+    "scheduler",
+    "hardware",
+    "objective",
+    "metric",
+    "backbone",
+    "tracker",
+    "training",
+    "evaluation",
+    "sweep",
+    "run_dir",
+    "resume",
+    "dry_run",
+)
+"""What every run's configuration has."""
 
 T = TypeVar("T")
 Config = DictConfig
@@ -141,12 +160,26 @@ def _part_class(group: str, node: object, base: type[T]) -> type[T]:
 
 
 def read_config(file: Path) -> Config:
-    """A resolved configuration as it stands in a run folder."""
+    """A resolved configuration as it stands in a folder; raises `ConfigError`."""
     try:
         config = OmegaConf.load(file)
-    except (OSError, YAMLError) as error:
-        raise ConfigError(f"{file}: cannot be read as a configuration ({error})") from error
-    assert isinstance(config, DictConfig)
+    except (OSError, ValueError, YAMLError, OmegaConfBaseException, RecursionError) as error:
+        told = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ConfigError(f"{file}: cannot be read as a configuration ({told})") from error
+    if not isinstance(config, DictConfig):
+        raise ConfigError(f"{file}: cannot be read as a configuration (holds no `key: value`)")
+    return config
+
+
+def read_run_config(file: Path) -> Config:
+    """The whole configuration of a run; raises `ConfigError` also where a section is missing."""
+    config = read_config(file)
+    missing = [section for section in SECTIONS if section not in config]
+    if missing:
+        raise ConfigError(
+            f"{file}: not the whole configuration ({missing[0]} is missing); put it back or name "
+            "another folder"
+        )
     return config
 
 

@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from sdexp.ground.build import did_you_mean, read_config
+from sdexp.ground.build import did_you_mean, read_run_config
 from sdexp.ground.errors import ConfigError
 from sdexp.ground.nested import leaves
 from sdexp.ground.run import RunFolder
@@ -139,7 +139,7 @@ def compose_onto(run: RunFolder, overrides: list[str]) -> Composed:
         if group not in GLOBAL_GROUPS and group not in given
     ]
     composed = compose("train", [*kept, *overrides])
-    config = read_config(run.config)
+    config = read_run_config(run.config)
     for override, key in zip(overrides, given, strict=True):
         if override.startswith("~"):
             OmegaConf.update(config, key, None)

@@ -7,7 +7,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from sdexp.ground.build import plain, read_config, write_config
+from sdexp.ground.build import plain, read_run_config, write_config
 from sdexp.ground.config import Resume
 from sdexp.ground.errors import ConfigError
 from sdexp.ground.files import make_folder, named_path
@@ -78,7 +78,7 @@ def _has_grown(old: int | None, new: int | None) -> bool:
 
 def changes(run: RunFolder, config: DictConfig) -> dict[str, tuple[Any, Any]]:
     """Old and new value of every key that makes a configuration another run than the folder has."""
-    return differences(plain(read_config(run.config)), plain(config))
+    return differences(plain(read_run_config(run.config)), plain(config))
 
 
 def freeze(
@@ -113,7 +113,7 @@ def freeze(
 
 def _grown_from(run: RunFolder, old: RunRecord, config: DictConfig) -> list[int | None]:
     """Lengths that this run was meant to have before its `max_train_steps` was raised."""
-    before = read_config(run.config).training.max_train_steps
+    before = read_run_config(run.config).training.max_train_steps
     same = before == config.training.max_train_steps or before in old.grown_from
     return old.grown_from if same else [*old.grown_from, before]
 

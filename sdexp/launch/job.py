@@ -8,7 +8,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from sdexp.ground.build import read_config
+from sdexp.ground.build import read_run_config
 from sdexp.ground.errors import DiskError, SdexpError
 from sdexp.ground.interrupt import Interrupted, counting, interruptible, listening
 from sdexp.ground.lifeline import FOLLOW_PARENT, end_with_parent
@@ -109,7 +109,7 @@ def main() -> int:
     run = RunFolder(Path(sys.argv[1]))
     try:
         with listening(), interruptible():
-            recipes = build_recipes(read_config(config_at_work(run)))
+            recipes = build_recipes(read_run_config(config_at_work(run)))
             with run.lock() as lock:
                 return carry_out(run, recipes, lock, next_stages(run, recipes))
     except SdexpError as error:

@@ -1,17 +1,20 @@
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import pytest
 from omegaconf import OmegaConf
 
 from sdexp.ground.build import (
+    SECTIONS,
     build,
     did_you_mean,
     read_config,
+    read_run_config,
     typed,
     write_config,
 )
 from sdexp.ground.errors import ConfigError
+from sdexp.launch.roots import TrainRoot
 from sdexp.objective.base import AbstractObjective
 from sdexp.objective.denoising import Denoising
 
@@ -92,3 +95,12 @@ def test_a_configuration_is_written_resolved_and_read_back(tmp_path: Path) -> No
 def test_hints() -> None:
     assert did_you_mean("unett", ["unet", "lora"]) == "did you mean 'unet'?"
     assert did_you_mean("xyz", ["unet", "lora"]) == "allowed: lora, unet"
+
+
+def test_every_section_of_a_run_is_looked_for(tmp_path: Path) -> None:
+    assert set(SECTIONS) == {field.name for field in fields(TrainRoot)}
+    for text in ("", "[1, 2]", "3", "\x00\x01", "model:\n  seed: 1\n"):
+        (tmp_path / "config.yaml").write_text(text)
+        with pytest.raises(ConfigError, match=r"config\.yaml: ") as caught:
+            read_run_config(tmp_path / "config.yaml")
+        assert "\n" not in str(caught.value)

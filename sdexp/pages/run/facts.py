@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from sdexp.ground.errors import DataError
+from sdexp.ground.build import read_config
+from sdexp.ground.errors import ConfigError, DataError
 from sdexp.ground.log import Log, read_log
 from sdexp.ground.record_files import read_record
-from sdexp.ground.records import EvaluationRecord, RunRecord, ScoresRecord
+from sdexp.ground.records import EvaluatedRecord, EvaluationRecord, RunRecord, ScoresRecord
 from sdexp.ground.rows import PictureRow, read_rows
 from sdexp.ground.run import EvaluationFolder, RunFolder
 
@@ -75,17 +76,19 @@ class Facts:
 def read_facts(run: RunFolder, folder: EvaluationFolder | None = None) -> Facts:
     """Read a run folder and one evaluation, the run's own unless another is named.
 
-    What a run has not reached yet is absent, not an error. Raises `DataError` where run.json or
-    the configuration cannot be read: without them nothing can be told.
+    What a run has not reached yet is absent, not an error. Raises `DataError` where run.json cannot
+    be read: without it nothing can be told.
     """
     at = folder or run
     faults: list[str] = []
     record = run.read_record()
     evaluation = None if folder is None else read_record(at.evaluation_record, EvaluationRecord)
+    evaluated = record.evaluation if evaluation is None else evaluation.evaluation
+    faults += missing_files(run, record) + missing_results(at, evaluated)
     return Facts(
         record=record,
         evaluation=evaluation,
-        config=_text(at.config),
+        config=readable(at.config, read_text, faults) or "",
         log=readable_log(run.log, faults),
         scores=readable(at.scores, read_scores, faults),
         rows=readable(at.per_image, read_rows, faults) or [],
@@ -97,7 +100,7 @@ def read_facts(run: RunFolder, folder: EvaluationFolder | None = None) -> Facts:
 def readable(path: Path, reader: Callable[[Path], T], faults: list[str]) -> T | None:
     """What stands in a file; None where it is missing, or damaged, which is noted."""
     try:
-        return reader(path) if path.exists() else None
+        return reader(path) if path.is_file() else None
     except DataError as error:
         faults.append(str(error))
         return None
@@ -117,11 +120,29 @@ def readable_log(path: Path, faults: list[str]) -> Log:
     return log
 
 
-def _text(path: Path) -> str:
+def missing_files(run: RunFolder, record: RunRecord) -> list[str]:
+    """What the training wrote and is not there any more."""
+    written = [run.log] if record.training else []
+    written += [run.weights / name for name in record.weights]
+    return _missing(written)
+
+
+def missing_results(folder: EvaluationFolder, evaluated: EvaluatedRecord | None) -> list[str]:
+    """What an evaluation that came to its end wrote and is not there any more."""
+    return _missing([folder.scores, folder.per_image] if evaluated else [])
+
+
+def _missing(written: list[Path]) -> list[str]:
+    return [f"{path}: missing; put it back" for path in written if not path.is_file()]
+
+
+def read_text(path: Path) -> str:
+    """The text of a run's configuration; raises `DataError` where it is none."""
     try:
-        return path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read ({error})") from error
+        read_config(path)
+    except ConfigError as error:
+        raise DataError(str(error)) from error
+    return path.read_text()
 
 
 def read_beside(run: RunFolder, faults: list[str]) -> list[Beside]:

@@ -21,7 +21,7 @@ def write_report(run: RunFolder, folder: EvaluationFolder | None = None) -> list
     """Write both files from what stands in the run folder; returns what of it cannot be read.
 
     `folder` is an evaluation beside the run's own, whose page is then written. Raises `DataError`
-    where run.json or the configuration cannot be read.
+    where run.json cannot be read.
     """
     at = folder or run
     facts = read_facts(run, folder)

@@ -19,7 +19,15 @@ from sdexp.ground.records import (
 from sdexp.ground.rows import read_rows
 from sdexp.ground.run import SWEEP_RECORD, RunFolder
 from sdexp.ground.same_run import what_counts
-from sdexp.pages.run.facts import Facts, read_beside, read_scores, readable, readable_log
+from sdexp.pages.run.facts import (
+    Facts,
+    missing_files,
+    missing_results,
+    read_beside,
+    read_scores,
+    readable,
+    readable_log,
+)
 
 SEED = "training.seed"
 CLASS = "._target_"
@@ -177,6 +185,7 @@ def _read(run: RunFolder) -> tuple[Facts, dict[str, Any]]:
     faults: list[str] = []
     record = readable(run.record, _read_run, faults) or RunRecord()
     config = readable(run.config, _read_config, faults) or {}
+    faults += missing_files(run, record) + missing_results(run, record.evaluation)
     facts = Facts(
         record=record,
         evaluation=None,

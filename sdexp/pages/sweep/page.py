@@ -29,8 +29,8 @@ from sdexp.pages.sweep.ranking import (
 from sdexp.pages.sweep.table import runs_csv
 
 
-def write_sweep_report(folder: Path) -> None:
-    """Write all three files from what stands in the run folders; nothing else is read.
+def write_sweep_report(folder: Path) -> list[str]:
+    """Write all three files from what stands in the run folders; returns what cannot be read.
 
     Raises `ConfigError` for a folder without any run.
     """
@@ -40,6 +40,7 @@ def write_sweep_report(folder: Path) -> None:
     for name, html in (("report.md", False), ("report.html", True)):
         template = environment(html).get_template(name.replace("report", "sweep"))
         write_text(folder / name, template.render(values))
+    return [fault for job in sweep.jobs for fault in job.facts.faults]
 
 
 def _values(sweep: Sweep) -> dict[str, Any]:
