@@ -114,3 +114,20 @@ def shared_data() -> Iterator[Path]:
     if not SHARED.is_dir():
         pytest.skip("the folder of real pictures is not beside this checkout")
     yield SHARED
+
+
+@pytest.fixture
+def told_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
+    """Have commands start a worker that ends as it is told; gives the file of its stages."""
+    from sdexp.launch import processes
+
+    asked = tmp_path / "stages"
+
+    def tell(how: str) -> Path:
+        monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
+        monkeypatch.setenv("TOLD", how)
+        monkeypatch.setenv("TOLD_STAGES", str(asked))
+        monkeypatch.setattr(processes, "WORKER", "tests.told_worker")
+        return asked
+
+    return tell

@@ -1,9 +1,11 @@
+import hashlib
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from sdexp import worker
 from sdexp.engine.train.checkpoint import Checkpoint, save_checkpoint
@@ -102,3 +104,18 @@ def test_stages_follow_each_other_until_one_fails(
     monkeypatch.setattr(sys, "argv", argv)
     assert worker.main() == 65 and done == ["", "x_y"]
     assert outcome(run) == Outcome(65, "too few")
+
+
+def test_the_worker_records_what_it_did(new_run: Any, tiny: str) -> None:
+    run = new_run("record", tiny)
+    worker._train(run, "")
+    record = run.read_record()
+    facts = record.training
+    assert facts is not None and facts.images_per_second is not None
+    assert facts.steps == 4 and facts.trainable_parameters < facts.total_parameters
+    assert facts.images_per_second > 0 and facts.peak_memory_gb > 0.1
+    assert record.data["train"].pictures == 40 and len(record.base_weights["unet"]) == 64
+    (saved,) = record.weights.values()
+    file = run.weights / "pytorch_lora_weights.safetensors"
+    assert saved.sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
+    assert saved.shapes == {name: list(t.shape) for name, t in load_file(file).items()}

@@ -42,6 +42,9 @@ ROOMS: dict[str, set[str]] = {
     "ground": set(),
     "assets": set(),
 }
+# What has no behaviour of its own: abstract parts, errors and plain values.
+UNTESTED = {f"{part}/base.py" for part in ("dataset", "model", "objective")}
+UNTESTED |= {"engine/train/items.py", "ground/errors.py", "ground/sampling.py", "launch/roots.py"}
 DESERIALISERS = {"pickle", "cloudpickle", "dill", "marshal", "shelve"}
 LONGEST_FILE = 300
 LONGEST_USUAL_FUNCTION = 20
@@ -263,6 +266,24 @@ def _is_packed(node: ast.Assign) -> bool:
     return both or len(node.targets) > 1
 
 
+def every_module_has_tests_of_its_name(root: Path) -> list[str]:
+    """Beside the package lie the tests, with a file `test_<name>.py` for each module's `<name>.py`.
+
+    What stands in `UNTESTED` has none.
+    """
+    faults = []
+    names = {file.relative_to(root).as_posix(): file for file in sorted(root.rglob("*.py"))}
+    for path, file in names.items():
+        folder = root.parent / "tests" / file.relative_to(root).parent
+        has_tests = (folder / f"test_{file.stem.strip('_')}.py").is_file()
+        is_exempt = path in UNTESTED or file.name == "__init__.py" or path.startswith("tracker/")
+        if not (has_tests or is_exempt):
+            faults.append(f"{path}: no tests of its name")
+        elif has_tests and path in UNTESTED:
+            faults.append(f"{path}: has tests and stands in UNTESTED")
+    return faults
+
+
 RULES: list[Callable[[Path], list[str]]] = [
     only_doors_at_the_top,
     imports_point_down,
@@ -273,4 +294,5 @@ RULES: list[Callable[[Path], list[str]]] = [
     files_are_short,
     functions_are_short,
     nothing_is_packed,
+    every_module_has_tests_of_its_name,
 ]

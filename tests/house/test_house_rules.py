@@ -67,6 +67,8 @@ BAD = [
     (house_rules.nothing_is_packed, "a.py", "x, y = 1, 2\n"),
     (house_rules.nothing_is_packed, "a.py", "x = y = 1\n"),
     (house_rules.nothing_is_packed, "a.py", "x = f(1,\n2)  # fmt: skip\n"),
+    (house_rules.every_module_has_tests_of_its_name, "a.py", "x = 1\n"),
+    (house_rules.every_module_has_tests_of_its_name, "engine/train/a.py", "x = 1\n"),
 ]
 
 GOOD = {
@@ -97,6 +99,15 @@ def plant(root: Path, files: dict[str, str]) -> Path:
     return root
 
 
+def house(folder: Path) -> Path:
+    """A good package, with a test file for each of its modules."""
+    exempt = {*house_rules.UNTESTED, "model/__init__.py"}
+    modules = [Path(name) for name in GOOD if name not in exempt]
+    tests = {str(path.parent / f"test_{path.name}"): "" for path in modules}
+    plant(folder / "tests", tests)
+    return plant(folder / house_rules.PACKAGE, GOOD)
+
+
 @pytest.mark.parametrize("rule", house_rules.RULES, ids=lambda rule: rule.__name__)
 def test_the_package_keeps_the_rule(rule: Rule) -> None:
     assert rule(PACKAGE) == []
@@ -109,14 +120,22 @@ def test_the_scripts_refuse_the_same() -> None:
 @pytest.mark.parametrize(("rule", "name", "text"), BAD)
 def test_a_bad_file_turns_its_rule_red(tmp_path: Path, rule: Rule, name: str, text: str) -> None:
     rooms = (*house_rules.PARTS, "engine", "engine/train", "engine/evaluate", "launch", "pages")
-    files = {**GOOD, **{f"{room}/__init__.py": "" for room in rooms}}
-    (fault, *_) = rule(plant(tmp_path, {**files, name: text}))
+    files = {f"{room}/__init__.py": "" for room in rooms}
+    (fault, *_) = rule(plant(house(tmp_path), {**files, name: text}))
     assert fault.startswith(name)
 
 
 @pytest.mark.parametrize("rule", house_rules.RULES, ids=lambda rule: rule.__name__)
 def test_a_good_house_keeps_every_rule(tmp_path: Path, rule: Rule) -> None:
-    assert rule(plant(tmp_path, GOOD)) == []
+    assert rule(house(tmp_path)) == []
+
+
+def test_every_exempt_module_is_there_and_has_no_tests(tmp_path: Path) -> None:
+    assert all((PACKAGE / name).is_file() for name in house_rules.UNTESTED)
+    root = house(tmp_path)
+    plant(tmp_path / "tests" / "model", {"test_base.py": ""})
+    (fault,) = house_rules.every_module_has_tests_of_its_name(root)
+    assert fault == "model/base.py: has tests and stands in UNTESTED"
 
 
 # All but Hydra: the wheel must show its configuration where nothing else is installed.

@@ -41,16 +41,3 @@ def test_the_right_key_is_named(override: str) -> None:
 def test_a_list_is_no_sweep_where_there_is_none() -> None:
     with pytest.raises(ConfigError, match=r"seeds=1,2: a list is written \[1,2\]"):
         compose("generate", ["run=x", "prompt=y", "seeds=1,2"])
-
-
-@pytest.mark.parametrize("door", ["train", "evaluate"])
-def test_no_negative_prompt_is_an_empty_one(door: str) -> None:
-    config = compose(door, ["evaluation.negative_prompt=null"]).config
-    assert config.evaluation.negative_prompt == ""
-
-
-@pytest.mark.parametrize("path", ["é", "Bilder åäö", "[x]", "a=b", "a(1)", "it's", "a,b", "${x}",
-                                  "#a;&", "{a: b}"])  # fmt: skip
-def test_a_path_is_taken_as_it_is(path: str) -> None:
-    for door, key in (("train", "run_dir"), ("report", "runs"), ("generate", "run")):
-        assert compose(door, [f"{key}={path}"]).config[key] == path

@@ -80,6 +80,29 @@ def write_record(folder: Path, jobs: list[SweepJob]) -> None:
     write(folder / "sweep.json", record)
 
 
+def make_sweep(folder: Path) -> Path:
+    """Two learning rates by two seeds, and three jobs that left nothing to score."""
+    jobs = []
+    for number, ((lr, seed), value) in enumerate(FINETUNED.items()):
+        drift = {"lpips_gt": {"value": 0.1 * (number + 1), "ci95": None, "backbone": "x"}}
+        told = scores(kid=metric(value), clip=metric(101 + number, up=True)) | {"drift": drift}
+        make_run(folder / str(number), seed, told, lr)
+        jobs.append(job(number, f"optimizer.lr={lr}", f"+training.seed={seed}", "a.b=1"))
+    jobs.append(
+        job(4, "optimizer.lr=1", "training.seed=1", "a.b=1", status="failed", exit_code=76,
+            reason=HOSTILE)
+    )  # fmt: skip
+    jobs.append(job(5, "optimizer.lr=1", "training.seed=2", "a.b=1", status="waiting",
+                    exit_code=None))  # fmt: skip
+    jobs.append(job(6, f"optimizer.lr={HOSTILE}", "a.b=1", status="interrupted", exit_code=130))
+    half = make_run(folder / "4", 1, None, "1")
+    half.change_record(status="failed")
+    half.per_image.write_bytes(b"PAR1")
+    half.scores.write_text('{"primary": "ki')
+    write_record(folder, jobs)
+    return folder
+
+
 class Page(HTMLParser):
     """Tables as rows of cell texts, all texts, addresses and tags."""
 

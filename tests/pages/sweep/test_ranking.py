@@ -2,7 +2,6 @@
 
 import json
 import random
-import shutil
 from pathlib import Path
 
 import pytest
@@ -10,17 +9,7 @@ import pytest
 from sdexp.pages.sweep.facts import read_sweep
 from sdexp.pages.sweep.page import write_sweep_report
 from sdexp.pages.sweep.ranking import best_line, doubts, grouped, pareto, ranked, seed_rows
-from tests.pages.sweep_folders import (
-    Page,
-    job,
-    make_run,
-    metric,
-    scores,
-    table,
-    told,
-    write_record,
-)
-from tests.records import split
+from tests.pages.sweep_folders import Page, job, make_run, metric, scores, told, write_record
 
 
 def test_the_lead_is_held_against_the_seeds(sweep: Path) -> None:
@@ -104,47 +93,3 @@ def test_a_control_is_not_ranked(tmp_path: Path) -> None:
     assert best_line(found, grouped(found)) == "One configuration was scored: control=none."
     write_sweep_report(tmp_path)
     assert Page(tmp_path).tables["jobs"][2][2].endswith("control")
-
-
-def test_what_may_not_be_compared_is_named(tmp_path: Path) -> None:
-    for number in range(2):
-        run = make_run(tmp_path / str(number), 1, scores(kid=metric(30.0)))
-    config = run.config.read_text().replace("guidance_scale: 3.0", "guidance_scale: 7.0")
-    run.config.write_text(config)
-    run.change_record(base_weights={"unet": "v" * 64}, data={"test": split("n" * 64)})
-    write_record(tmp_path, [job(0, "a=1"), job(1, "a=2")])
-    lines = "\n".join(told(tmp_path))
-    assert "evaluation.guidance_scale differs between the runs (3.0, 7.0)" in lines
-    assert "the original's weights differ between the runs (unet)" in lines
-    assert "the test pictures or captions differ" in lines
-    write_record(tmp_path, [job(0, "model=a", "dataset=a"), job(1, "model=b", "dataset=b")])
-    lines = "\n".join(told(tmp_path))
-    assert "weights differ" not in lines and "scored on different test pictures" in lines
-
-
-def test_a_folder_of_runs_is_compared_by_its_configurations(tmp_path: Path) -> None:
-    day = tmp_path / "2026-11-20"
-    make_run(day / "a", 1, scores(kid=metric(30.0)), "1e-3")
-    make_run(day / "b", 2, scores(kid=metric(40.0)), "1e-3")
-    make_run(day / "c", 1, scores(kid=metric(50.0)), "1e-4").change_record(
-        status="failed", exit_code=74, reason="the disk is full"
-    )
-    for folder in (day, tmp_path):
-        write_sweep_report(folder)
-        rows = table(folder)
-        assert [row["optimizer.lr"] for row in rows] == ["1e-3", "1e-3", "1e-4"]
-        assert [row["training.seed"] for row in rows] == ["1", "2", "1"]
-        assert rows[2]["reason"] == "the disk is full" and rows[2]["kid/p"] == ""
-        assert not {"run_dir", "tracker.mine.name"} & set(rows[0])
-
-
-def test_fields_of_another_class_are_no_columns(tmp_path: Path) -> None:
-    for number, text in enumerate(
-        ("_target_: sdexp.Lora\n  rank: 4", "_target_: sdexp.Lora\n  rank: 8", "_target_: b.Unet")
-    ):
-        run = make_run(tmp_path / str(number), 1, None)
-        run.config.write_text(f"finetune:\n  {text}\n")
-    assert read_sweep(tmp_path).columns == ["finetune._target_", "finetune.rank"]
-    shutil.rmtree(tmp_path / "1")
-    found = read_sweep(tmp_path)
-    assert [found.label(one) for one in found.jobs] == ["finetune=Lora", "finetune=Unet"]

@@ -1,0 +1,78 @@
+import json
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+from PIL import Image
+
+from sdexp.engine.evaluate.evaluation import Evaluation, evaluate
+from sdexp.ground.run import RunFolder
+from sdexp.ground.store import Store
+
+
+def test_clip_scores_are_those_of_the_saved_files(
+    trained: RunFolder, recipes: Any, store: Store
+) -> None:
+    """Recomputed with transformers' own model and processor from the PNG files."""
+    from transformers import CLIPImageProcessor, CLIPModel, CLIPTokenizer
+
+    from sdexp.ground.assets import located
+
+    evaluate(Evaluation(trained, trained, recipes(), store), {})
+    folder = located("pocket-clip")
+    model = CLIPModel.from_pretrained(folder, dtype=torch.float32)
+    processor = CLIPImageProcessor.from_pretrained(folder)
+    tokenizer = CLIPTokenizer.from_pretrained(folder)
+    for row in pq.read_table(trained.per_image).to_pylist():
+        pixels = processor(Image.open(trained.path / row["path"]), return_tensors="pt")
+        tokens = tokenizer(row["caption"], truncation=True, return_tensors="pt")
+        with torch.inference_mode():
+            out = model(**pixels, **tokens)
+        expected = 100 * float(torch.cosine_similarity(out.image_embeds, out.text_embeds))
+        assert row["clip_score"] == pytest.approx(expected, abs=1e-3)
+
+
+def test_drift_is_lpips_between_the_saved_pictures_of_both_models(
+    trained: RunFolder, recipes: Any, store: Store
+) -> None:
+    """Recomputed from the PNG files with the tower's own hidden states."""
+    from transformers import CLIPImageProcessor, CLIPModel
+
+    from sdexp.ground.assets import located
+
+    evaluate(Evaluation(trained, trained, recipes("evaluation.replicates=2"), store), {})
+    folder = located("pocket-clip")
+    tower = CLIPModel.from_pretrained(folder, dtype=torch.float32).vision_model
+    processor = CLIPImageProcessor.from_pretrained(folder)
+
+    def tokens(row: dict[str, Any]) -> list[torch.Tensor]:
+        pixels = processor(Image.open(trained.path / row["path"]), return_tensors="pt")
+        with torch.inference_mode():
+            layers = tower(**pixels, output_hidden_states=True).hidden_states[1:]
+        return [torch.nn.functional.normalize(layer[0, 1:], dim=-1) for layer in layers]
+
+    rows = pq.read_table(trained.per_image).to_pylist()
+    half = len(rows) // 2
+    distances: dict[str, list[float]] = {}
+    for original, finetuned in zip(rows[:half], rows[half:], strict=True):
+        assert original["prompt_id"] == finetuned["prompt_id"]
+        assert original["replicate"] == finetuned["replicate"]
+        layers = zip(tokens(original), tokens(finetuned), strict=True)
+        distance = float(np.mean([float((a - b).square().sum(-1).mean()) for a, b in layers]))
+        distances.setdefault(original["prompt_id"], []).append(distance)
+    by_prompt = [np.mean(values) for values in distances.values()]
+    drift = json.loads(trained.scores.read_text())["drift"]
+    assert list(drift) == ["lpips_gt"] and drift["lpips_gt"]["backbone"] == "pocket-clip"
+    assert drift["lpips_gt"]["value"] == pytest.approx(np.mean(by_prompt), abs=1e-4)
+    low, high = drift["lpips_gt"]["ci95"]
+    assert min(by_prompt) - 1e-4 <= low < drift["lpips_gt"]["value"] < high
+    assert high <= max(by_prompt) + 1e-4
+
+
+def test_without_a_metric_between_pictures_there_is_no_drift(
+    trained: RunFolder, recipes: Any, store: Store
+) -> None:
+    evaluate(Evaluation(trained, trained, recipes("metric=[kid]"), store), {})
+    assert json.loads(trained.scores.read_text())["drift"] == {}

@@ -1,0 +1,34 @@
+from typing import Any
+
+import pytest
+
+
+def test_numbers_of_a_plan(planned: Any, capfd: pytest.CaptureFixture[str]) -> None:
+    facts = planned(
+        "training.gradient_accumulation_steps=3", "hardware.num_processes=2",
+        "training.max_train_steps=null", "training.num_train_epochs=3", "evaluation.replicates=2",
+        "scheduler.warmup_fraction=0.5", "optimizer.lr=0.003", "dataset.num_train=40",
+    )  # fmt: skip
+    assert (facts["steps"], facts["epochs"]) == (6, 3)
+    told = capfd.readouterr().out
+    for words in (
+        "training: 6 steps = 3.0 epochs of 40 pictures (2 steps each)",
+        "effective batch: 24 = 4 x 3 accumulated x 2 process(es)",
+        "at most 0.003, 3 steps of warm-up",
+        "evaluation: 4 prompts x 2 replicates x 2 models = 16 pictures of 64x64",
+        "memory in each process: ",
+        "store: has 0 of 40 training pictures",
+        "store: has 0 of 1 batches of the original's pictures",
+    ):
+        assert words in told
+    assert f"{facts['trainable_parameters']:,} train of {facts['total_parameters']:,}" in told
+
+
+def test_without_evaluation_validation_and_cache(planned: Any, capfd: Any) -> None:
+    facts = planned(
+        "evaluation=none", "training.validation_steps=null", "training.cache_latents=false",
+        "training.validation_images_steps=null",
+    )  # fmt: skip
+    assert facts["disk"]["pictures"] == facts["disk"]["store"] == 0
+    told = capfd.readouterr().out
+    assert "evaluation: none" in told and "store: has" not in told

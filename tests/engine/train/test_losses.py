@@ -1,0 +1,15 @@
+from typing import Any
+
+import pytest
+import torch
+from accelerate.state import AcceleratorState
+
+from tests.engine.train.runs import losses, tensors_of
+
+
+def test_bf16_trains_and_keeps_float32_weights(train: Any) -> None:
+    run = train("bf16", "hardware.mixed_precision=bf16", "hardware.channels_last=true")
+    assert {t.dtype for t in tensors_of(run)} == {torch.float32}
+    AcceleratorState._reset_state(reset_partial_state=True)
+    exact = losses(train("float32"))
+    assert losses(run) != exact and losses(run) == pytest.approx(exact, rel=0.05)

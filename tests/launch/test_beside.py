@@ -1,0 +1,104 @@
+"""Evaluations beside a run's own, by a real child that ends as it is told."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sdexp.ground.build import Config, read_config
+from sdexp.ground.record_files import read_record
+from sdexp.ground.records import EvaluationRecord
+from sdexp.ground.run import EvaluationFolder, RunFolder
+from sdexp.launch.beside import NAME_LENGTH, evaluate_beside
+from sdexp.recipes import build_recipes
+from tests.records import TRAINING
+
+Told = Callable[[str], Path]
+
+
+@pytest.fixture
+def run(new_run: Any) -> RunFolder:
+    """A finished run of 100 steps."""
+    made: RunFolder = new_run("run")
+    made.change_record(status="finished", stage="evaluate", training=TRAINING)
+    made.weights.mkdir()
+    return made
+
+
+def evaluated(run: RunFolder, config: Config) -> tuple[int, EvaluationFolder]:
+    with run.lock() as lock:
+        return evaluate_beside(run, config, build_recipes(config), "the command", lock)
+
+
+def record_of(folder: EvaluationFolder) -> EvaluationRecord:
+    return read_record(folder.evaluation_record, EvaluationRecord)
+
+
+def renamed(folder: EvaluationFolder) -> EvaluationFolder:
+    """As if it were of another day."""
+    return EvaluationFolder(folder.path.rename(folder.path.with_name("2020-01-01_00-00-00_x")))
+
+
+def test_what_sets_it_apart_is_kept(run: RunFolder, told_worker: Told) -> None:
+    asked = told_worker("0")
+    other = read_config(run.config)
+    other.evaluation.replicates = 7
+    other.metric.kid.smallest_effect = 0.25
+    code, folder = evaluated(run, other)
+    assert code == 0 and folder.path.parent == run.evaluations
+    assert (
+        "replicates-7" in folder.path.name and asked.read_text() == f"evaluate:{folder.path.name}"
+    )
+    record = record_of(folder)
+    assert any(line.endswith("evaluation.replicates: 1 -> 7") for line in record.differs)
+    assert record.chosen_later == ["metric.kid.smallest_effect"]
+    assert record.steps == 100 and record.status == "finished" and record.command == "the command"
+    assert read_config(folder.config) == other and read_config(run.config) != other
+    assert folder.report_html.is_file() and folder.path.name in run.report_html.read_text()
+
+
+def test_the_runs_own_record_stays(run: RunFolder, told_worker: Told) -> None:
+    told_worker("65:too few")
+    before = run.record.read_bytes()
+    code, folder = evaluated(run, read_config(run.config))
+    record = record_of(folder)
+    assert code == 65 and (record.status, record.reason) == ("failed", "too few")
+    assert run.record.read_bytes() == before
+    assert folder.path.name.endswith("_again") and record.differs == []
+
+
+def test_an_interrupted_one_goes_on_in_its_folder(run: RunFolder, told_worker: Told) -> None:
+    config = read_config(run.config)
+    config.evaluation.seed = 5
+    told_worker("143:stopped by SIGTERM")
+    code, first = evaluated(run, config)
+    assert code == 143 and record_of(first).status == "interrupted"
+    assert not first.report_html.exists()
+    other = read_config(run.config)
+    other.evaluation.seed = 6
+    assert evaluated(run, other)[1] != first
+    told_worker("0")
+    assert evaluated(run, config) == (0, first) and record_of(first).status == "finished"
+    first = renamed(first)
+    assert evaluated(run, config)[1] != first, "a finished one is not made again"
+
+
+def test_one_of_other_weights_is_not_gone_on_with(run: RunFolder, told_worker: Told) -> None:
+    config = read_config(run.config)
+    config.evaluation.seed = 5
+    told_worker("143:stopped by SIGTERM")
+    first = renamed(evaluated(run, config)[1])
+    run.change_record(training=replace(TRAINING, steps=200))
+    told_worker("0")
+    assert evaluated(run, config)[1] != first
+
+
+def test_a_long_name_is_cut_and_plain(run: RunFolder, told_worker: Told) -> None:
+    config = read_config(run.config)
+    config.evaluation.negative_prompt = "é / .. " * 40
+    told_worker("0")
+    name = evaluated(run, config)[1].path.name.partition("_")[2].partition("_")[2]
+    assert len(name) <= NAME_LENGTH and name.isascii()
+    assert "/" not in name and not name.endswith((".", "-"))

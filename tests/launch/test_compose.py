@@ -1,0 +1,64 @@
+import pytest
+
+from sdexp.ground.errors import ConfigError
+from sdexp.launch.compose import compose
+from sdexp.recipes import build_recipes
+
+
+@pytest.mark.parametrize("door", ["train", "evaluate"])
+def test_no_negative_prompt_is_an_empty_one(door: str) -> None:
+    config = compose(door, ["evaluation.negative_prompt=null"]).config
+    assert config.evaluation.negative_prompt == ""
+
+
+@pytest.mark.parametrize("path", ["é", "Bilder åäö", "[x]", "a=b", "a(1)", "it's", "a,b", "${x}",
+                                  "#a;&", "{a: b}"])  # fmt: skip
+def test_a_path_is_taken_as_it_is(path: str) -> None:
+    for door, key in (("train", "run_dir"), ("report", "runs"), ("generate", "run")):
+        assert compose(door, [f"{key}={path}"]).config[key] == path
+
+
+def test_the_command_line_wins_over_everything() -> None:
+    config = compose("train", ["experiment=woodcut_unet", "training.max_train_steps=7"]).config
+    assert config.training.max_train_steps == 7
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "a red star , hills behind",
+        "stripes (big)",
+        "it's [b], {c}",
+        "",
+        "a\\b",
+        "a\\'b\\",
+        "price ${x}",
+        "a\\${x}",
+        'she said "hi"',
+        '"a" and "b"',
+        "null, really",
+    ],
+)
+def test_a_prompt_is_taken_as_it_is(prompt: str) -> None:
+    assert compose("generate", ["run=x", f"prompt={prompt}"]).config.prompt == prompt
+    config = compose("train", [f"evaluation.negative_prompt={prompt}"]).config
+    assert config.evaluation.negative_prompt == prompt
+
+
+def test_quotes_around_a_prompt_are_not_part_of_it() -> None:
+    assert compose("generate", ["run=x", "prompt='a, b'"]).config.prompt == "a, b"
+    config = compose("generate", ["run=x", "prompt=a", "negative_prompt=null"]).config
+    assert config.negative_prompt is None
+
+
+def test_what_follows_from_another_key_need_not_be_set() -> None:
+    config = compose("train", ["metric=[fid,kid]"]).config
+    assert config.evaluation.primary == "fid"
+    config = compose("train", ["metric=[fid,kid]", "evaluation.primary=kid"]).config
+    assert config.evaluation.primary == "kid"
+    assert compose("train", []).config.evaluation.primary == "kid"
+    training = compose("train", ["training.num_train_epochs=2"]).config.training
+    assert training.num_train_epochs == 2 and training.max_train_steps is None
+    both = ["training.num_train_epochs=2", "training.max_train_steps=9"]
+    with pytest.raises(ConfigError, match="exactly one is a number"):
+        build_recipes(compose("train", both).config)

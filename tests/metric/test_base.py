@@ -1,0 +1,20 @@
+import numpy as np
+import pytest
+
+from sdexp.metric.clip_score import ClipScore
+from sdexp.metric.kid import Kid
+
+
+@pytest.mark.parametrize("effect", [-0.1, float("nan"), float("inf")])
+def test_the_smallest_effect_is_a_finite_number(effect: float) -> None:
+    assert Kid("clip", 0.0).smallest_effect == 0
+    with pytest.raises(ValueError, match=r"metric.smallest_effect=.*: allowed is 0 or more"):
+        Kid("clip", effect)
+
+
+def test_a_metric_of_single_pictures_is_its_own_distance() -> None:
+    metric = ClipScore("clip", 0.5)
+    made = np.arange(6.0).reshape(6, 1)
+    distance = metric.against(np.empty((0, 1)))
+    assert distance(made) == pytest.approx(2.5)
+    assert distance.over(made)(np.array([5, 5, 2])) == pytest.approx(4.0)

@@ -1,0 +1,63 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sdexp.ground.record_files import write_record
+from sdexp.ground.records import DriftRecord
+from sdexp.ground.run import RunFolder
+from sdexp.pages.run.facts import read_facts, read_scores
+from sdexp.pages.run.page import write_report
+from sdexp.pages.run.verdict import drift_lines, verdict_lines
+from tests.pages.run.folders import scores
+
+
+@pytest.mark.parametrize(
+    "verdict, sentence",
+    [
+        ("better", "better on kid"),
+        ("worse", "worse on kid"),
+        ("no evidence", "No evidence of a difference on kid"),
+        ("underpowered", "Too few prompts to tell about kid"),
+    ],
+)
+def test_every_verdict_has_its_sentence(run: RunFolder, verdict: str, sentence: str) -> None:
+    write_record(run.scores, scores(verdict=verdict))
+    assert sentence in verdict_lines(read_facts(run))[1]
+
+
+def test_a_control_is_no_verdict(run: RunFolder) -> None:
+    control = replace(scores(), control="self", applied=None)
+    write_record(run.scores, control)
+    write_report(run)
+    page = run.report_html.read_text()
+    assert "the original against itself" in page and "is better on" not in page
+    assert "kid, clip_score, fid differ: do not trust" in page
+    same = {name: replace(metric, difference=0.0) for name, metric in control.metrics.items()}
+    write_record(run.scores, replace(control, metrics=same))
+    assert "every difference is exactly 0" in verdict_lines(read_facts(run))[2]
+
+
+@pytest.mark.parametrize(
+    "status, stage, sentence",
+    [
+        ("failed", "train", "The run failed."),
+        ("failed", "evaluate", "Trained; the evaluation failed."),
+        ("running", "train", "The run is not finished."),
+        ("running", "evaluate", "Trained; the evaluation is not finished."),
+    ],
+)
+def test_an_unfinished_run_has_no_verdict(
+    run: RunFolder, status: str, stage: str, sentence: str
+) -> None:
+    run.change_record(status=status, stage=stage, reason="the disk is full")
+    assert verdict_lines(read_facts(run))[1] == sentence
+
+
+def test_the_page_of_one_run_tells_its_drift(sweep: Path) -> None:
+    written = read_scores(sweep / "0" / "scores.json")
+    drift = {"lpips_gt": DriftRecord(0.5, (0.4, 0.6), "pocket-clip")}
+    (line,) = drift_lines(replace(written, drift=drift))
+    assert line.startswith("lpips_gt with pocket-clip between") and "0.400 to 0.600" in line
+    assert "how far the model moved, not whether for better" in line
+    assert drift_lines(replace(written, drift={})) == []

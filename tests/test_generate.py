@@ -1,0 +1,76 @@
+"""The door of single pictures, with a worker that ends as it is told."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sdexp import generate
+from sdexp.ground.build import read_config
+from sdexp.ground.record_files import read_record
+from sdexp.ground.records import GenerateRequest
+from sdexp.ground.run import RunFolder
+from tests.commands import fault
+from tests.records import TRAINING
+
+
+@pytest.fixture
+def run(new_run: Any, empty_folder: Path) -> RunFolder:
+    """A trained run."""
+    made: RunFolder = new_run("run", "evaluation.negative_prompt=blurry")
+    made.change_record(status="finished", training=TRAINING)
+    made.weights.mkdir()
+    return made
+
+
+def test_what_is_asked_for_is_written_for_the_worker(
+    run: RunFolder, told_worker: Callable[[str], Path]
+) -> None:
+    asked = told_worker("0")
+    before = run.record.read_bytes()
+    argv = [f"run={run.path}", "prompt=A big, RED heart!", "seeds=[3,5]", "guidance_scale=4.5"]
+    assert generate.main(argv) == 0
+    (folder,) = run.generated.iterdir()
+    assert folder.name.endswith("_a-big-red-heart")
+    assert asked.read_text() == f"generate:{folder.name}"
+    own = read_config(run.config).evaluation
+    assert read_record(folder / "request.json", GenerateRequest) == GenerateRequest(
+        "A big, RED heart!", [3, 5], str(own.sampler), own.num_inference_steps, 4.5, "blurry"
+    )
+    assert run.record.read_bytes() == before
+
+
+def test_the_code_of_the_worker_is_that_of_the_command(
+    run: RunFolder, told_worker: Callable[[str], Path]
+) -> None:
+    told_worker("75:out of memory")
+    assert generate.main([f"run={run.path}", "prompt=x", "negative_prompt="]) == 75
+    (folder,) = run.generated.iterdir()
+    assert read_record(folder / "request.json", GenerateRequest).negative_prompt == ""
+
+
+@pytest.mark.parametrize(
+    "overrides, words",
+    [
+        ([], "prompt: a value is missing; set prompt=..."),
+        (["prompt=x", "seeds=[]"], "seeds=[]: name at least one"),
+        (["prompt=x", "seeds=[1,-1]"], "generate.seeds[1]=-1: allowed is 0 or more"),
+        (["prompt=x", "num_inference_steps=0"], "num_inference_steps=0: allowed is 1 or more"),
+        (["prompt=x", "num_inference_steps=1001"], "num_inference_steps=1001: allowed is 1000"),
+        (["prompt=x", "guidance_scale=0.5"], "guidance_scale=0.5: allowed is 1 or more"),
+    ],
+)
+def test_a_wrong_request_is_one_line(
+    run: RunFolder, overrides: list[str], words: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert words in fault(capfd, 2, f"run={run.path}", *overrides, door=generate)
+    assert not run.generated.exists()
+
+
+def test_a_run_without_weights_is_refused(
+    run: RunFolder, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run.weights.rmdir()
+    line = fault(capfd, 2, f"run={run.path}", "prompt=x", door=generate)
+    assert "its weights are missing" in line
