@@ -86,6 +86,8 @@ def _tell(folder: SweepFolder, jobs: list[GridJob]) -> None:
     write_sweep_report(folder.path)
     run = RunFolder(folder.path)
     trackers = _trackers(plain(jobs[0].composed.config)["tracker"], folder.path.name)
+    if not trackers:
+        return
     config = _common([plain(job.composed.config) for job in jobs])
     write_record(
         run.told, ToldRecord(trackers, config, "runs", *runs_table(read_sweep(folder.path)))
