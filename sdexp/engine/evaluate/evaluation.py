@@ -3,7 +3,6 @@
 import shutil
 import time
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from accelerate import Accelerator
@@ -38,7 +37,7 @@ class Evaluation:
     store: Store
 
 
-def evaluate(work: Evaluation, config: dict[str, Any]) -> tuple[float, int] | None:
+def evaluate(work: Evaluation) -> tuple[float, int] | None:
     """Make and score the pictures of both models; seconds and number of pictures.
 
     None in every process but the main one.

@@ -1,7 +1,6 @@
 """The training loop."""
 
 import time
-from typing import Any
 
 from accelerate.utils import broadcast_object_list
 
@@ -22,10 +21,9 @@ from sdexp.ground.run import RunFolder
 class Trainer:
     """One training run, from the last checkpoint to the saved weights."""
 
-    def __init__(self, run: RunFolder, setup: Setup, config: dict[str, Any]) -> None:
+    def __init__(self, run: RunFolder, setup: Setup) -> None:
         self.run = run
         self.setup = setup
-        self.config = config
         self.state = setup.state
         self.timetable = setup.timetable
         self.training = setup.recipes.training

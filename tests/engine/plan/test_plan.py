@@ -17,7 +17,6 @@ from sdexp.engine.plan.plan import check_plan, make_plan, measure
 from sdexp.engine.plan.sizes import memory_of, optimizer_bytes
 from sdexp.engine.plan.words import say_disk, say_measured, say_training
 from sdexp.engine.train.setup import set_up
-from sdexp.ground.build import plain, read_config
 from sdexp.ground.errors import DiskError
 from sdexp.ground.run import RunFolder
 from sdexp.ground.store import Store
@@ -188,9 +187,8 @@ def test_the_store_holds_afterwards_what_was_said(
     before = planned()
     assert [one["found"] for one in before["store"].values()] == [0, 0, 0]
     run, built = new_run("run"), recipes()
-    config = plain(read_config(run.config))
     trainer_of(run, built, store).train()
-    evaluate(Evaluation(run, run, built, store), config)
+    evaluate(Evaluation(run, run, built, store))
     gained = sum(entry.size for entry in entries(store))
     assert before["disk"]["store"] == within(0.02, gained)
     images = folder_bytes(run.path / "images")

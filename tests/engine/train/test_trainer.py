@@ -18,7 +18,6 @@ from sdexp.engine.train.checkpoint import saved_steps
 from sdexp.engine.train.setup import set_up
 from sdexp.engine.train.trainer import Trainer
 from sdexp.engine.train.update import StepResult
-from sdexp.ground.build import plain, read_config
 from sdexp.ground.errors import DivergedError
 from sdexp.ground.interrupt import Interrupted, check_interrupt, listening
 from sdexp.ground.run import RunFolder
@@ -30,7 +29,7 @@ from tests.training import trainer_of
 
 def trainer(run: RunFolder, recipes: Any, store: Store, *overrides: str) -> Trainer:
     run.path.mkdir(exist_ok=True)
-    return trainer_of(run, recipes(*overrides), store, plain(read_config(run.config)))
+    return trainer_of(run, recipes(*overrides), store)
 
 
 @pytest.fixture
@@ -287,7 +286,7 @@ def test_a_loss_that_is_no_number_stops_before_the_update(
             calls.append(1)
         return losses * float("nan") if len(calls) == 3 and purpose == "train" else losses
 
-    broken = Trainer(run, replace(setup, loss_of=third_is_nan), {})  # type: ignore[arg-type]
+    broken = Trainer(run, replace(setup, loss_of=third_is_nan))  # type: ignore[arg-type]
     seen: list[dict[str, torch.Tensor]] = []
     apply = broken.updater._apply_gradients
 
