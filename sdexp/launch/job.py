@@ -66,8 +66,8 @@ def write_page(run: RunFolder, folder: EvaluationFolder | None = None) -> None:
 
 
 def run_followed(run: RunFolder, recipes: Recipes, stages: list[str], lock: int) -> Outcome:
-    """Run stages while its trackers follow."""
-    with following(run, recipes.trackers) as followers:
+    """Run stages while trackers follow; a signal while they end does not lose the outcome."""
+    with counting(), following(run, recipes.trackers) as followers:
         outcome = run_stages(run, stages, recipes.hardware.num_processes, lock)
         end(run, followers, outcome.exit_code)
     return outcome
