@@ -99,10 +99,16 @@ class ActiveWandb(ActiveTracker):
         if self._mode != "offline":
             notice = self._why_no_login() or self._try_online()
             if not notice:
-                return self._held_by_server(shipped), ""
+                return self._held_by_server(shipped), self._unsent()
         self._init("offline")
         held = replace(shipped, unfinished=Path(self._run.settings.sync_dir).name)
         return held, f"offline ({notice}); send it with `{self._sync()}`" if notice else ""
+
+    def _unsent(self) -> str:
+        """What a person must know of earlier commands that had no server."""
+        segments = self.folder.glob("offline-run-*")
+        waiting = [one for one in segments if not list(one.glob("*.synced"))]
+        return f"parts of it wait here; send them with `{self._sync()}`" if waiting else ""
 
     def rewind(self, step: int) -> bool:
         # W&B keeps what it has; a resumed run repeats its numbers exactly.

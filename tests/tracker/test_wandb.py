@@ -155,11 +155,26 @@ def test_a_server_that_is_well_gets_the_run(
     ship(run, "auto")
     assert server.steps() == [1, 2] and server.exit_codes == [0]
     assert (server.run["displayName"], server.run["groupName"]) == ("n", "g")
+    # A step that the server has passed is added all the same.
+    log(run, "validation", 2, loss=1.0)
     log(run, "train", 3, loss=0.125)
     ship(run, "auto", failed=True)
     assert server.steps() == [1, 2, 3] and server.exit_codes == [0, 1]
+    assert server.steps("validation") == [2]
     assert capfd.readouterr().err == ""
     assert not list(run.wandb.glob("offline-run-*"))
+
+
+def test_parts_that_wait_are_named_when_the_server_is_back(
+    run: RunFolder, server: Held, capfd: pytest.CaptureFixture[str]
+) -> None:
+    log(run, "train", 1, loss=0.5)
+    ship(run)
+    log(run, "train", 2, loss=0.25)
+    ship(run, "auto")
+    assert server.steps() == [2]
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.endswith(f"wait here; send them with `wandb sync {run.wandb}/offline-run-*`")
 
 
 def test_the_server_says_what_a_killed_follower_has_sent(run: RunFolder, server: Held) -> None:
