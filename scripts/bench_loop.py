@@ -16,7 +16,7 @@ from pathlib import Path
 
 import torch
 
-from sdexp.engine.recorder import Recorder
+from sdexp.engine.recorder import log_numbers
 from sdexp.engine.train.batches import micro_batches
 from sdexp.engine.train.items import Item
 from sdexp.engine.train.setup import set_up
@@ -39,7 +39,6 @@ def our_loop(recipes: Recipes, folder: Path) -> Callable[[], None]:
     run = RunFolder(folder / "run")
     run.path.mkdir()
     setup = set_up(run, recipes, Store(folder / "store"))
-    recorder = Recorder(run, recipes.trackers, {}, "train", is_main=True)
     workers = recipes.hardware.dataloader_num_workers
     batches = micro_batches(setup.pictures, setup.timetable.order, range(10_000), 0, workers)
     updater = Updater(setup)
@@ -47,7 +46,7 @@ def our_loop(recipes: Recipes, folder: Path) -> Callable[[], None]:
     def step() -> None:
         done = updater.update(batches)
         epoch = setup.timetable.epochs_after(setup.state.step)
-        recorder.scalars("train", done.values(), setup.state.step, epoch)
+        log_numbers(run, "train", done.values(), setup.state.step, epoch)
 
     return step
 

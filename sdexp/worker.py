@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
 
-from sdexp.ground.build import plain, read_config, read_run_config
+from sdexp.ground.build import read_config, read_run_config
 from sdexp.ground.errors import DataError, DiskError, MemoryFault, SdexpError
 from sdexp.ground.interrupt import Interrupted, check_interrupt, interruptible, listening
 from sdexp.ground.lifeline import FOLLOW_PARENT, STACKS_SIGNAL, end_with_parent
@@ -132,8 +132,7 @@ def _trainer(run: RunFolder) -> Any:
     from sdexp.engine.train.setup import set_up
     from sdexp.engine.train.trainer import Trainer
 
-    config = read_run_config(config_at_work(run))
-    recipes = build_recipes(config)
+    recipes = build_recipes(read_run_config(config_at_work(run)))
     if recipes.evaluation.enabled:
         evaluation_data(recipes)
     setup = set_up(run, recipes, Store(default_root()))
@@ -150,7 +149,7 @@ def _trainer(run: RunFolder) -> Any:
             base_weights=setup.base_weights,
             data=run.read_record().data | {"train": data},
         )
-    return Trainer(run, setup, plain(config))
+    return Trainer(run, setup)
 
 
 def _check_unchanged(run: RunFolder, base_weights: dict[str, str], manifest: str) -> None:
@@ -177,13 +176,12 @@ def _evaluate(run: RunFolder, name: str) -> None:
         from sdexp.engine.saved import check_saved
 
     folder = run.evaluation(name)
-    config = read_config(folder.config)
-    recipes = build_recipes(config)
+    recipes = build_recipes(read_config(folder.config))
     if is_main() and not name:
         run.change_record(stage="evaluate")
     check_saved(run)
     work = Evaluation(run, folder, recipes, Store(default_root()))
-    done = evaluate(work, plain(config))
+    done = evaluate(work)
     if done is None:
         return
     seconds, pictures = done

@@ -15,7 +15,7 @@ from sdexp.ground.store import Store
 from sdexp.launch.compose import compose
 from sdexp.recipes import Recipes, build_recipes
 
-pytest_plugins = ["tests.clips"]
+pytest_plugins = ["tests.clips", "tests.tracked"]
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 # Small enough for a test, large enough to pass through every stage.

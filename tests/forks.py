@@ -28,7 +28,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from sdexp.engine.evaluate import evaluation
 from sdexp.engine.train import checkpoint, trainer
-from sdexp.ground.build import plain, read_config
+from sdexp.ground.build import read_config
 from sdexp.ground.run import RunFolder
 from sdexp.ground.store import Store
 from sdexp.recipes import build_recipes
@@ -62,7 +62,7 @@ def train(path: Path, store: Path, kill_at: int | None = None, step: int = 0) ->
     config = read_config(run.config)
     if kill_at is not None:
         trainer.save_checkpoint = WritePoints(kill_at).during(checkpoint.save_checkpoint, step)
-    trainer_of(run, build_recipes(config), Store(store), plain(config)).train()
+    trainer_of(run, build_recipes(config), Store(store)).train()
 
 
 def save_three(folder: Path, kill_at: int) -> None:
@@ -124,7 +124,7 @@ def train_rank(path: Path, store: Path, rank: int, ranks: int, port: int) -> Non
     become(rank, ranks, port)
     run = RunFolder(path)
     config = read_config(run.config)
-    one = trainer_of(run, build_recipes(config), Store(store), plain(config))
+    one = trainer_of(run, build_recipes(config), Store(store))
     note_what_samples_see(one, path / f"seen-{rank}")
     one.train()
 
@@ -159,4 +159,4 @@ def evaluate_rank(path: Path, store: Path, rank: int, ranks: int, port: int) -> 
     run = RunFolder(path)
     config = read_config(run.config)
     work = evaluation.Evaluation(run, run, build_recipes(config), Store(store))
-    evaluation.evaluate(work, plain(config))
+    evaluation.evaluate(work)

@@ -1,7 +1,5 @@
 """Trainings in the process of a test."""
 
-from typing import Any
-
 from sdexp.engine.train.setup import set_up
 from sdexp.engine.train.trainer import Trainer
 from sdexp.ground.run import RunFolder
@@ -9,8 +7,6 @@ from sdexp.ground.store import Store
 from sdexp.recipes import Recipes
 
 
-def trainer_of(
-    run: RunFolder, recipes: Recipes, store: Store, config: dict[str, Any] | None = None
-) -> Trainer:
+def trainer_of(run: RunFolder, recipes: Recipes, store: Store) -> Trainer:
     """A training that has not begun."""
-    return Trainer(run, set_up(run, recipes, store), config or {})
+    return Trainer(run, set_up(run, recipes, store))

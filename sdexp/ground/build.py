@@ -193,5 +193,10 @@ def plain(config: Config) -> dict[str, Any]:
     return {str(key): value for key, value in _container(config).items()}
 
 
+def as_config(values: dict[str, Any]) -> Config:
+    """Nested dictionaries as a configuration."""
+    return OmegaConf.create(values)
+
+
 def _container(node: DictConfig) -> dict[Any, Any]:
     return OmegaConf.to_container(node, resolve=True, enum_to_str=True)  # type: ignore[return-value]

@@ -1,6 +1,7 @@
 """`log.jsonl`, the record that every run writes: one number per line."""
 
 import json
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -10,6 +11,7 @@ from sdexp.ground.errors import DataError
 from sdexp.ground.files import disk_faults, write_bytes
 
 NUMBER = int | float
+SPLITS = ("train", "validation")
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,33 @@ def read_log(path: Path) -> Log:
     parsed = [(number, row) for number, _, row in _lines(path)]
     rows = [row for _, row in parsed if row is not None]
     return Log(rows, [number for number, row in parsed if row is None])
+
+
+class LogTail:
+    """A log that is read as it grows."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin at the first row again."""
+        self._file = 0
+        self._offset = 0
+
+    def rows(self) -> tuple[list[LogRow], bool]:
+        """Whole rows since the last call; or all of them, and True, where the file is a new one."""
+        if not self._path.is_file():
+            return [], False
+        with self._path.open("rb") as file:
+            found = os.fstat(file.fileno()).st_ino
+            is_new = found != self._file
+            file.seek(0 if is_new else self._offset)
+            whole, newline, _ = file.read().rpartition(b"\n")
+            self._file = found
+            self._offset = (0 if is_new else self._offset) + len(whole) + len(newline)
+        parsed = map(_row, whole.split(b"\n"))
+        return [row for row in parsed if row is not None], is_new
 
 
 def cut_after(path: Path, step: int, looked: int) -> None:

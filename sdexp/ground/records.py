@@ -1,7 +1,7 @@
 """What stands in run.json, scores.json, sweep.json and their like: each typed once."""
 
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 from sdexp.ground.applied import Applied
 from sdexp.ground.sampling import Sampling
@@ -123,6 +123,41 @@ class EvaluationRecord:
     reason: str | None = None
     ended: str | None = None
     evaluation: EvaluatedRecord | None = None
+
+
+@dataclass(frozen=True)
+class Shipped:
+    """shipped.json: what a tracker holds of its run.
+
+    steps: the last of each split; time: of the newest row among them; pictures: the last step
+    whose validation pictures it holds; tables: sha256 of each evaluation's scores by its name, ""
+    for the run's own; unfinished: a part that must go before the rest is shipped again.
+    """
+
+    steps: dict[str, int] = field(default_factory=dict)
+    time: float = 0.0
+    pictures: int = -1
+    tables: dict[str, str] = field(default_factory=dict)
+    unfinished: str = ""
+
+    def last_step(self, split: str) -> int:
+        return self.steps[split] if split in self.steps else -1
+
+    def before(self, step: int) -> "Shipped":
+        """The same without what stands at `step` or later."""
+        steps = {split: min(last, step - 1) for split, last in self.steps.items()}
+        return replace(self, steps=steps, pictures=min(self.pictures, step - 1))
+
+
+@dataclass(frozen=True)
+class ToldRecord:
+    """What a folder without a run of its own tells its trackers: their nodes, and one table."""
+
+    trackers: dict[str, Any]
+    config: dict[str, Any]
+    table: str
+    columns: list[str]
+    rows: list[list[Any]]
 
 
 @dataclass(frozen=True)

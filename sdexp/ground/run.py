@@ -143,9 +143,9 @@ class RunFolder(EvaluationFolder):
         return self.path / "tensorboard"
 
     @property
-    def trackers_told(self) -> Path:
-        """Which trackers the command at work has warned about."""
-        return self.path / ".trackers.json"
+    def told(self) -> Path:
+        """What a sweep tells its trackers; a run tells them all that it writes."""
+        return self.path / ".told.json"
 
     def read_record(self) -> RunRecord:
         """Raises `DataError` where run.json is missing, damaged or of another format."""

@@ -11,7 +11,7 @@ from sdexp.ground.record_files import read_record, write_record
 from sdexp.ground.records import EvaluationRecord
 from sdexp.ground.run import EvaluationFolder, RunFolder
 from sdexp.launch.freeze import changes
-from sdexp.launch.job import run_stages, status_of, write_page
+from sdexp.launch.job import run_followed, status_of, write_page
 from sdexp.recipes import Recipes
 
 # What a verdict rests on.
@@ -27,7 +27,7 @@ def evaluate_beside(
     folder = _unfinished(run, config) or _frozen(run, config, command)
     print(f"evaluation folder: {folder.path}", flush=True)
     stages = [f"evaluate:{folder.path.name}"]
-    outcome = run_stages(run, stages, recipes.hardware.num_processes, lock)
+    outcome = run_followed(run, recipes, stages, lock)
     record = replace(
         read_record(folder.evaluation_record, EvaluationRecord),
         status=status_of(outcome),

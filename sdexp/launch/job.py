@@ -16,6 +16,7 @@ from sdexp.ground.pending import adopt, config_at_work, drop, now, record_at_wor
 from sdexp.ground.record_files import read_record
 from sdexp.ground.records import Outcome, Status
 from sdexp.ground.run import EvaluationFolder, RunFolder
+from sdexp.launch.followers import end, following
 from sdexp.launch.processes import stack_files, start_workers, wait_for
 from sdexp.recipes import Recipes, build_recipes
 
@@ -32,7 +33,7 @@ def carry_out(run: RunFolder, recipes: Recipes, lock: int, stages: list[str]) ->
         adopt(run)
     if not run.pending_record.is_file():
         run.change_record(status="running", exit_code=None, reason=None)
-    outcome = run_stages(run, stages, recipes.hardware.num_processes, lock)
+    outcome = run_followed(run, recipes, stages, lock)
     if drop(run):
         return outcome.exit_code
     # A full disk was told already; then run.json cannot say it.
@@ -62,6 +63,14 @@ def write_page(run: RunFolder, folder: EvaluationFolder | None = None) -> None:
 
     for fault in write_report(run, folder):
         print(f"warning: {fault}", file=sys.stderr)
+
+
+def run_followed(run: RunFolder, recipes: Recipes, stages: list[str], lock: int) -> Outcome:
+    """Run stages while trackers follow; a signal while they end does not lose the outcome."""
+    with counting(), following(run, recipes.trackers) as followers:
+        outcome = run_stages(run, stages, recipes.hardware.num_processes, lock)
+        end(run, followers, outcome.exit_code)
+    return outcome
 
 
 def run_stages(run: RunFolder, stages: list[str], processes: int, lock: int) -> Outcome:

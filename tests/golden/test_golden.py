@@ -28,7 +28,7 @@ def test_losses_are_those_that_were_recorded(
         "objective.snr_gamma=5.0", "objective.noise_offset=0.05", "training.random_flip=true",
     ]  # fmt: skip
     run = new_run(strategy, *overrides)
-    trainer_of(run, recipes(*overrides), store, {}).train()
+    trainer_of(run, recipes(*overrides), store).train()
     losses = [r["value"] for r in logged(run.log) if (r["split"], r["name"]) == ("train", "loss")]
     recorded = json.loads(FILE.read_text()) if FILE.exists() else {}
     if "SDEXP_UPDATE_GOLDEN" in os.environ:

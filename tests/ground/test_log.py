@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from sdexp.ground.errors import DataError, DiskError
-from sdexp.ground.log import cut_after, read_log
+from sdexp.ground.log import LogTail, cut_after, read_log
 from tests.records import logged, write_log
 
 
@@ -86,6 +86,32 @@ def test_a_log_knows_its_last_steps(path: Path) -> None:
     log = read_log(path)
     assert log.last_step == 4 and log.last_steps() == {"train": 4, "validation": 3}
     assert read_log(path.with_name("absent")).last_step == 0
+
+
+def test_a_tail_gives_each_row_once(path: Path) -> None:
+    tail = LogTail(path)
+    assert tail.rows() == ([], False)
+    write_log(path, [record(1), record(2)])
+    rows, is_new = tail.rows()
+    assert [row.step for row in rows] == [1, 2] and is_new
+    assert tail.rows() == ([], False)
+    write_log(path, [record(3)])
+    with path.open("ab") as file:
+        file.write(b'{"step": 4')
+    rows, is_new = tail.rows()
+    assert [row.step for row in rows] == [3] and not is_new
+    tail.restart()
+    assert [row.step for row in tail.rows()[0]] == [1, 2, 3]
+
+
+def test_a_tail_begins_again_where_the_log_was_cut(path: Path) -> None:
+    tail = LogTail(path)
+    write_log(path, [record(1), record(2), record(3)])
+    tail.rows()
+    cut_after(path, 1, 1)
+    write_log(path, [record(2), record(3), record(4)])
+    rows, is_new = tail.rows()
+    assert [row.step for row in rows] == [1, 2, 3, 4] and is_new
 
 
 def test_a_log_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:

@@ -1,8 +1,6 @@
 """A run without a model, for a process of its own: logs rows, and tells how long that took."""
 
 import json
-import os
-import random
 import signal
 import sys
 import time
@@ -10,52 +8,54 @@ from pathlib import Path
 
 import psutil
 
-from sdexp.engine.recorder import Recorder
-from sdexp.ground.build import plain
+from sdexp.engine.recorder import log_numbers
+from sdexp.ground.build import write_config
+from sdexp.ground.records import RunRecord
 from sdexp.ground.run import RunFolder
 from sdexp.launch.compose import compose
-from sdexp.recipes import build_recipes
+from sdexp.launch.followers import Followers, end, following
 
 ROWS, PAUSE = 200, 0.01
 
 
 def main() -> None:
-    """Arguments: the run folder, a signal for wandb-core at half-way or "", overrides."""
+    """Arguments: the run folder, whom to send a signal at half-way, such as core:SIGKILL, or "",
+    and overrides.
+    """
     run, wanted, overrides = RunFolder(Path(sys.argv[1])), sys.argv[2], sys.argv[3:]
-    config = compose("train", overrides).config
-    state = random.getstate()
+    composed = compose("train", overrides)
+    write_config(run.config, composed.config)
+    run.write_record(RunRecord(choices=composed.choices))
     began = time.monotonic()
-    recorder = Recorder(run, build_recipes(config).trackers, plain(config), "train", True)
-    waited = 0.0
-    for step in range(1, ROWS + 1):
-        time.sleep(PAUSE)
-        recorder.scalars("train", {"loss": 1 / step, "learning_rate": 1e-4}, step, step / 10)
-        if wanted and step == ROWS // 2:
-            waited = signal_service(recorder, getattr(signal, wanted))
-    last = time.monotonic()
-    recorder.close()
-    seconds = time.monotonic() - began - waited
-    same = random.getstate() == state
-    facts = {"seconds": seconds, "last": last, "same": same, "left": "WANDB_SERVICE" in os.environ}
+    with following(run, composed.config.tracker) as followers:
+        waited = 0.0
+        for step in range(1, ROWS + 1):
+            time.sleep(PAUSE)
+            values = {"loss": 1 / step, "learning_rate": 1e-4}
+            log_numbers(run, "train", values, step, step / 10)
+            if wanted and step == ROWS // 2:
+                waited = send(followers, run, *wanted.split(":"))
+        last = time.monotonic()
+        end(run, followers, 0)
+    facts = {"seconds": time.monotonic() - began - waited, "last": last}
     print(json.dumps(facts))
 
 
-def signal_service(recorder: Recorder, number: int) -> float:
-    """Wait for the W&B run, then send a signal to its process; returns the seconds waited."""
-    import wandb
-
+def send(followers: Followers, run: RunFolder, whom: str, name: str) -> float:
+    """Send a signal to the follower or to its wandb-core once the W&B run is open; the seconds
+    that took.
+    """
     began = time.monotonic()
-    assert recorder.trackers is not None
-    (one,) = recorder.trackers._all
-    while wandb.run is None or one._is_connecting:
+    while not (run.wandb / "shipped.json").exists():
         time.sleep(0.02)
         assert time.monotonic() - began < 60
     time.sleep(0.5)
-    children = psutil.Process().children(recursive=True)
-    services = [child for child in children if "wandb-core" in " ".join(child.cmdline())]
-    assert services
-    for service in services:
-        service.send_signal(number)
+    follower = psutil.Process(followers["wandb"].pid)
+    found = [follower]
+    if whom == "core":
+        found = [c for c in follower.children() if "wandb-core" in " ".join(c.cmdline())]
+    (process,) = found
+    process.send_signal(getattr(signal, name))
     return time.monotonic() - began
 
 

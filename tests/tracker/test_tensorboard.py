@@ -1,28 +1,33 @@
 import io
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from sdexp.ground.log import cut_after
+from sdexp.ground.record_files import write_record
+from sdexp.ground.records import ToldRecord
 from sdexp.ground.run import RunFolder
-from sdexp.tracker.background import Trackers, tracked
+from sdexp.tracker.base import Ending, Followed
+from sdexp.tracker.follow import Follower
 from sdexp.tracker.tensorboard import TensorBoard
-from tests.records import write_log
+from tests.tracker.folders import evaluate, log, show
 
 CONFIG = {"training": {"seed": 7, "a|b": "x\ny"}, "hub": {"api_key": "very-secret-value"}}
 
 
-def start(run: RunFolder, job: str = "train", config: dict[str, Any] | None = None) -> Trackers:
-    return Trackers({"tensorboard": TensorBoard()}, run, config or {}, job)
+def ship(run: RunFolder, job_type: str = "train") -> None:
+    """What the follower of a command does that has ended."""
+    active = TensorBoard().start(Followed(run, CONFIG, job_type, Ending()))
+    follower = Follower(run, "tensorboard", active)
+    follower.look(is_over=True)
+    follower.close(failed=False)
 
 
-def shown(run: RunFolder, job: str = "train") -> EventAccumulator:
-    """What a person sees: every event of the job's folder that is still valid."""
+def shown(run: RunFolder, place: str = "train") -> EventAccumulator:
+    """What a person sees: every event of a folder that is still valid."""
     keep_all = dict.fromkeys(("scalars", "tensors", "images"), 0)
-    events = EventAccumulator(str(run.path / "tensorboard" / job), size_guidance=keep_all)
+    events = EventAccumulator(str(run.tensorboard / place), size_guidance=keep_all)
     events.Reload()
     return events
 
@@ -32,7 +37,7 @@ def scalars(events: EventAccumulator, name: str) -> list[tuple[int, float]]:
 
 
 def texts(events: EventAccumulator, name: str) -> list[tuple[int, str]]:
-    found = events.Tensors(name)
+    found = events.Tensors(f"{name}/text_summary")
     return [(event.step, event.tensor_proto.string_val[0].decode()) for event in found]
 
 
@@ -41,75 +46,69 @@ def pictures(events: EventAccumulator, name: str) -> list[tuple[int, Image.Image
     return [(event.step, Image.open(io.BytesIO(event.encoded_image_string))) for event in found]
 
 
-def picture(shade: int) -> Image.Image:
-    return Image.new("RGB", (8, 6), (shade, 0, 0))
-
-
 def test_scalars_stand_at_their_own_steps(run: RunFolder) -> None:
-    trackers = start(run)
     for step in (1, 2, 10):
-        trackers.log({"train/loss": 1 / step, "train/grad_norm": 2.0}, step)
-    trackers.log({"validation/loss": 0.25}, 6)
-    trackers.close(failed=False)
+        log(run, "train", step, loss=1 / step, grad_norm=2.0)
+    log(run, "validation", 10, loss=0.25)
+    ship(run)
     events = shown(run)
     assert scalars(events, "train/loss") == [(1, 1.0), (2, 0.5), (10, pytest.approx(0.1))]
-    assert scalars(events, "validation/loss") == [(6, 0.25)]
+    assert scalars(events, "validation/loss") == [(10, 0.25)]
 
 
 def test_pictures_come_with_their_captions(run: RunFolder) -> None:
-    trackers = start(run)
-    shots = [("a red disc", picture(9)), ("a | b", picture(5))]
-    trackers.log_images("validation/pictures", shots, 4)
-    trackers.close(failed=False)
+    log(run, "train", 4, loss=1.0)
+    show(run, 4, "a red disc", "a | b")
+    ship(run)
     events = shown(run)
-    for number, shade in enumerate((9, 5)):
+    for number, shade in enumerate((9, 8)):
         ((step, image),) = pictures(events, f"validation/pictures/{number}")
         assert (step, image.size, image.getpixel((0, 0))) == (4, (8, 6), (shade, 0, 0))
     captions = "validation/pictures/captions"
     assert texts(events, captions) == [(4, "- 0: a red disc\n- 1: a \\| b")]
-    assert events.SummaryMetadata(captions).plugin_data.plugin_name == "text"
+    assert events.SummaryMetadata(f"{captions}/text_summary").plugin_data.plugin_name == "text"
 
 
 def test_a_table_is_text_with_its_pictures_beside_it(run: RunFolder) -> None:
-    write_log(run.log, [{"step": 30}])
-    with tracked({"tensorboard": TensorBoard()}, run, {}, "evaluate") as trackers:
-        trackers.log_table("pairs", ["prompt", "made"], [["a disc", picture(3)], ["b", None]])
+    log(run, "train", 30, loss=1.0)
+    evaluate(run, 7.0)
+    ship(run)
     events = shown(run, "evaluate")
-    lines = ["| prompt | made |", "|---|---|", "| a disc | picture 0 |", "| b | None |"]
-    assert texts(events, "pairs") == [(30, "\n".join(lines))]
-    ((step, image),) = pictures(events, "pairs/made/0")
-    assert (step, image.getpixel((0, 0))) == (30, (3, 0, 0))
+    heads = "| prompt | replicate | original | finetuned | kid original | kid finetuned |"
+    row = "| a disc | 0 | picture 0 | picture 0 | 7.0 | 7.0 |"
+    assert texts(events, "evaluation/pairs") == [(30, "\n".join([heads, "|---" * 6 + "|", row]))]
+    for shade, model in enumerate(("original", "finetuned")):
+        ((step, image),) = pictures(events, f"evaluation/pairs/{model}/0")
+        assert (step, image.getpixel((0, 0))) == (30, (shade, 0, 0))
+    assert scalars(events, "evaluation/kid/finetuned") == [(30, 7.0)]
+
+
+def test_a_sweep_has_its_table(run: RunFolder) -> None:
+    write_record(run.told, ToldRecord({}, {}, "runs", ["a"], [[1], [None]]))
+    ship(run, "sweep")
+    assert texts(shown(run, "sweep"), "runs") == [(0, "| a |\n|---|\n| 1 |\n| None |")]
 
 
 def test_the_configuration_is_flat_and_without_secrets(run: RunFolder) -> None:
-    start(run, config=CONFIG).close(failed=False)
+    log(run, "train", 1, loss=1.0)
+    ship(run)
     ((step, text),) = texts(shown(run), "config")
-    assert step == 0
+    assert step == 1
     assert text.splitlines()[2:] == ["| training.seed | 7 |", "| training.a\\|b | x y |"]
     assert b"very-secret" not in b"".join(
         file.read_bytes() for file in run.path.rglob("*tfevents*")
     )
 
 
-Tell = Callable[[str, int, float], None]
-
-
 def stage(run: RunFolder, looks: dict[int, float], steps: range, value: float) -> None:
-    """Part of a training as the trainer tells it: to the log and to the tracker."""
-    trackers = start(run)
-
-    def tell(split: str, step: int, value: float) -> None:
-        facts = {"step": step, "epoch": 0.0, "split": split, "name": "loss", "value": value}
-        write_log(run.log, [facts])
-        trackers.log({f"{split}/loss": value}, step)
-
+    """Part of a training as the trainer writes it, and a follower ships it."""
     for step in (min(steps) - 1, *steps):
         if step in steps:
-            tell("train", step, value)
+            log(run, "train", step, loss=value)
         if step in looks:
-            tell("validation", step, looks[step])
-            trackers.log_images("validation/pictures", [("a", picture(step))], step)
-    trackers.close(failed=False)
+            show(run, step, "a")
+            log(run, "validation", step, loss=looks[step])
+    ship(run)
 
 
 @pytest.mark.parametrize("looked", [3, 4])
@@ -136,9 +135,26 @@ def test_a_run_that_starts_over_shows_nothing_old(run: RunFolder) -> None:
     assert scalars(events, "validation/loss") == [(0, 8.0)]
 
 
-def test_an_evaluation_replaces_the_one_before(run: RunFolder) -> None:
-    for value in (1.0, 2.0):
-        trackers = start(run, "evaluate")
-        trackers.log({"evaluation/kid": value}, 7)
-        trackers.close(failed=False)
-    assert scalars(shown(run, "evaluate"), "evaluation/kid") == [(7, 2.0)]
+def test_an_evaluation_replaces_the_one_before_and_leaves_others(run: RunFolder) -> None:
+    log(run, "train", 7, loss=1.0)
+    evaluate(run, 1.0)
+    evaluate(run, 3.0, "later")
+    ship(run)
+    evaluate(run, 2.0)
+    ship(run)
+    assert scalars(shown(run, "evaluate"), "evaluation/kid/finetuned") == [(7, 2.0)]
+    tag = "evaluations/later/kid/finetuned"
+    assert scalars(shown(run, "evaluations/later"), tag) == [(2, 3.0)]
+    assert scalars(shown(run), "train/loss") == [(7, 1.0)]
+
+
+def test_what_a_killed_follower_did_not_note_stands_once(run: RunFolder) -> None:
+    for step in (1, 2, 3):
+        log(run, "train", step, loss=1.0)
+        if step == 2:
+            ship(run)
+            noted = (run.tensorboard / "shipped.json").read_bytes()
+    ship(run)
+    (run.tensorboard / "shipped.json").write_bytes(noted)
+    ship(run)
+    assert scalars(shown(run), "train/loss") == [(1, 1.0), (2, 1.0), (3, 1.0)]

@@ -1,72 +1,71 @@
 import json
-import logging
-import os
-import time
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 import wandb
 from PIL import Image
 
+from sdexp.ground.errors import ConfigError
+from sdexp.ground.record_files import read_record, write_record
+from sdexp.ground.records import Shipped
 from sdexp.ground.run import RunFolder
-from sdexp.tracker.background import Trackers, tracked
-from sdexp.tracker.none import Silence
+from sdexp.tracker.base import Ending, Followed
+from sdexp.tracker.follow import Follower
 from sdexp.tracker.wandb import Wandb
-from tests.records import write_log
+from tests.tracker.folders import evaluate, log, show
 from tests.tracker.offline import history, records, staged_files
+from tests.tracker.wandb_server import Held, wandb_server
 
 CONFIG = {"training": {"seed": 0, "tags": ["a", "b"]}, "hub": {"hf_token": "hf_abc"}}
 
 
-def recipe(mode: str = "auto") -> Wandb:
-    return Wandb(project="sdexp", entity=None, group="g", name="n", tags=["t"], mode=mode)
+def recipe(mode: str = "auto", name: str | None = "n") -> Wandb:
+    return Wandb(project="sdexp", entity=None, group="g", name=name, tags=["t"], mode=mode)
 
 
-def start(
-    run: RunFolder, mode: str = "offline", config: dict[str, Any] | None = None, job: str = "train"
-) -> Trackers:
-    return Trackers({"wandb": recipe(mode)}, run, config or {}, job)
+def follower(
+    run: RunFolder, mode: str = "offline", name: str | None = "n", job_type: str = "train"
+) -> Follower:
+    active = recipe(mode, name).start(Followed(run, CONFIG, job_type, Ending()))
+    assert active is not None
+    return Follower(run, "wandb", active)
 
 
-def wait_for_rows(trackers: Trackers) -> None:
-    """Until the thread is connected and has taken what it was given."""
-    (one,) = trackers._all
-    deadline = time.monotonic() + 30
-    while wandb.run is None or one._is_connecting or one._calls:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    time.sleep(0.3)
+def ship(run: RunFolder, mode: str = "offline", failed: bool = False, **changes: Any) -> None:
+    """What the follower of a command does that has ended."""
+    one = follower(run, mode, **changes)
+    one.look(is_over=not failed)
+    one.close(failed)
+    wandb.teardown()
 
 
 @pytest.fixture(autouse=True)
 def no_service_left() -> Iterator[None]:
     yield
     wandb.teardown()
-    # A run whose service was killed stays there.
-    wandb.run = None
 
 
-def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """What a person sees; wandb's own logger writes to its file only, but pytest hears it too."""
-    ours = [record for record in caplog.records if record.name.startswith("sdexp")]
-    return [record.getMessage() for record in ours if record.levelno >= logging.WARNING]
-
-
-def picture(shade: int) -> Image.Image:
-    return Image.new("RGB", (8, 8), (shade, 0, 0))
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Held]:
+    """A server that is well, and a key for it."""
+    with wandb_server() as held:
+        monkeypatch.setenv("WANDB_BASE_URL", held.url)
+        monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
+        yield held
 
 
 def test_offline_run_holds_config_losses_pictures_and_table(run: RunFolder) -> None:
-    tracker = start(run, config=CONFIG)
-    tracker.log_images("validation/pictures", [("a red disc", picture(9))], 0)
+    show(run, 0, "a red disc")
     for step in (1, 2, 7):
-        tracker.log({"train/loss": 1 / step, "train/lr": 1e-4}, step)
-    tracker.log({"validation/loss": 0.25}, 7)
-    tracker.log_table("evaluation/pairs", ["prompt", "finetuned"], [["a disc", picture(5)]])
-    tracker.close(failed=False)
+        log(run, "train", step, loss=1 / step, lr=1e-4)
+    show(run, 7, "a red disc")
+    log(run, "validation", 7, loss=0.25)
+    evaluate(run, 3.0)
+    ship(run)
 
     (opened,) = (r["run"] for r in records(run) if r["type"] == "run")
     assert opened["config"]["update"]["training"] == CONFIG["training"]
@@ -76,34 +75,35 @@ def test_offline_run_holds_config_losses_pictures_and_table(run: RunFolder) -> N
     assert opened["run_id"] == (run.wandb / "run_id").read_text()
 
     rows = history(run)
-    assert {step: row["train/loss"] for step, row in rows.items() if step} == {
-        1: 1,
-        2: 0.5,
-        7: 1 / 7,
-    }
+    losses = {step: row["train/loss"] for step, row in rows.items() if step}
+    assert losses == {1: 1, 2: 0.5, 7: 1 / 7}
     assert (rows[7]["train/global_step"], rows[7]["validation/global_step"]) == (7, 7)
     assert rows[7]["validation/loss"] == 0.25
-    assert rows[0]["validation/pictures.captions"] == ["a red disc"]
+    for step in (0, 7):
+        assert rows[step]["validation/pictures.captions"] == ["a red disc"]
     files = Path(next(run.wandb.glob("offline-run-*"))) / "files"
     (shown,) = rows[0]["validation/pictures.filenames"]
     assert Image.open(files / shown).getpixel((0, 0)) == (9, 0, 0)
-    assert (rows[7]["evaluation/pairs.nrows"], rows[7]["evaluation/pairs.ncols"]) == (1, 2)
+    assert rows[7]["evaluation/kid/finetuned"] == 3.0
+    assert (rows[7]["evaluation/pairs.nrows"], rows[7]["evaluation/pairs.ncols"]) == (1, 6)
     staged = staged_files(run)
     table = json.loads(staged["evaluation/pairs.table.json"].read_text())
-    assert table["columns"] == ["prompt", "finetuned"]
-    text, cell = table["data"][0]
+    assert table["columns"][:4] == ["prompt", "replicate", "original", "finetuned"]
+    text, _, _, cell, *_ = table["data"][0]
     assert text == "a disc"
-    assert Image.open(staged[cell["path"]]).getpixel((0, 0)) == (5, 0, 0)
+    assert Image.open(staged[cell["path"]]).getpixel((0, 0)) == (1, 0, 0)
 
 
 def test_a_lagging_step_keeps_its_value_and_its_step(run: RunFolder) -> None:
-    tracker = start(run)
-    tracker.log({"train/loss": 0.5}, 10)
-    tracker.log({"validation/loss": 0.25}, 6)
-    tracker.close(failed=False)
+    log(run, "train", 10, loss=0.5)
+    log(run, "validation", 6, loss=0.25)
+    log(run, "validation", 7, loss=0.125)
+    ship(run)
     row = history(run)[10]
     assert (row["train/loss"], row["train/global_step"]) == (0.5, 10)
     assert (row["validation/loss"], row["validation/global_step"]) == (0.25, 6)
+    row = history(run)[11]
+    assert (row["validation/loss"], row["validation/global_step"]) == (0.125, 7)
     axes = {
         r["metric"]["glob_name"]: r["metric"]["step_metric"]
         for r in records(run)
@@ -115,146 +115,191 @@ def test_a_lagging_step_keeps_its_value_and_its_step(run: RunFolder) -> None:
     }
 
 
-def test_the_evaluation_goes_on_in_the_run_of_the_training(run: RunFolder) -> None:
-    start(run).close(failed=False)
-    write_log(run.log, [{"step": 30}])
-    time.sleep(1.1)  # W&B names its folders by the second.
-    tracker = start(run, job="evaluate")
-    tracker.log_table("evaluation/pairs", ["a"], [[1], [None], [0.5]])
-    tracker.close(failed=False)
-    assert len({r["run"]["run_id"] for r in records(run) if r["type"] == "run"}) == 1
-    assert list(history(run)) == [30]
+def test_later_commands_add_segments_to_the_same_run(run: RunFolder) -> None:
+    """None holds what another does, and each says that it is to be added."""
+    log(run, "train", 30, loss=0.5)
+    ship(run)
+    evaluate(run, 3.0)
+    ship(run)
+    evaluate(run, 4.0, "later")
+    ship(run)
+    told = records(run)
+    facts = [record["run"] for record in told if record["type"] == "run"]
+    assert len({one["run_id"] for one in facts}) == 1
+    assert [(one["resume"], one["job_type"]) for one in facts] == [(True, "train")] * 3
+    found = [row for row in told if row["type"] == "history"]
+    keys = [{key.split("/")[0] for key in row["history"]["item"] if "/" in key} for row in found]
+    assert keys == [{"train"}, {"evaluation"}, {"evaluations"}]
+
+
+def test_segments_do_not_erase_each_other_when_they_are_sent(
+    run: RunFolder, server: Held, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for steps in (range(1, 4), range(4, 7), range(7, 9)):
+        for step in steps:
+            log(run, "train", step, loss=1 / step)
+        ship(run)
+    segments = sorted(map(str, run.wandb.glob("offline-run-*")))
+    assert len(segments) == 3
+    command = [sys.executable, "-m", "wandb", "sync", *reversed(segments)]
+    subprocess.run(command, check=True, capture_output=True)
+    assert server.steps() == [1, 2, 3, 4, 5, 6, 7, 8]
+    assert server.exit_codes == [0, 0, 0]
+
+
+def test_a_server_that_is_well_gets_the_run(
+    run: RunFolder, server: Held, capfd: pytest.CaptureFixture[str]
+) -> None:
+    log(run, "train", 1, loss=0.5)
+    log(run, "train", 2, loss=0.25)
+    ship(run, "auto")
+    assert server.steps() == [1, 2] and server.exit_codes == [0]
+    assert (server.run["displayName"], server.run["groupName"]) == ("n", "g")
+    # A step that the server has passed is added all the same.
+    log(run, "validation", 2, loss=1.0)
+    log(run, "train", 3, loss=0.125)
+    ship(run, "auto", failed=True)
+    assert server.steps() == [1, 2, 3] and server.exit_codes == [0, 1]
+    assert server.steps("validation") == [2]
+    assert capfd.readouterr().err == ""
+    assert not list(run.wandb.glob("offline-run-*"))
+
+
+def test_parts_that_wait_are_named_when_the_server_is_back(
+    run: RunFolder, server: Held, capfd: pytest.CaptureFixture[str]
+) -> None:
+    log(run, "train", 1, loss=0.5)
+    ship(run)
+    log(run, "train", 2, loss=0.25)
+    ship(run, "auto")
+    assert server.steps() == [2]
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.endswith(f"wait here; send them with `wandb sync {run.wandb}/offline-run-*`")
+
+
+def test_the_server_says_what_a_killed_follower_has_sent(run: RunFolder, server: Held) -> None:
+    log(run, "train", 1, loss=0.5)
+    ship(run, "auto")
+    noted = read_record(run.wandb / "shipped.json", Shipped)
+    log(run, "train", 2, loss=0.25)
+    ship(run, "auto")
+    write_record(run.wandb / "shipped.json", noted)
+    log(run, "train", 3, loss=0.125)
+    ship(run, "auto")
+    assert server.steps() == [1, 2, 3]
+    assert [row["train/loss"] for row in server.rows] == [0.5, 0.25, 0.125]
+
+
+def test_who_is_not_let_in_goes_on_offline(
+    run: RunFolder, server: Held, capfd: pytest.CaptureFixture[str]
+) -> None:
+    server.refuses = {"UpsertBucket"}
+    log(run, "train", 1, loss=0.5)
+    ship(run, "auto")
+    (line,) = capfd.readouterr().err.splitlines()
+    assert "offline (" in line and "not for you" in line
+    assert history(run)[1]["train/loss"] == 0.5
+
+
+def test_an_unfinished_segment_is_shipped_again(run: RunFolder) -> None:
+    log(run, "train", 1, loss=0.5)
+    follower(run).look()
+    assert len(list(run.wandb.glob("offline-run-*"))) == 1
+    log(run, "train", 2, loss=0.25)
+    wandb.teardown()
+    ship(run)
+    assert len(list(run.wandb.glob("offline-run-*"))) == 1
+    assert {step: row["train/loss"] for step, row in history(run).items()} == {1: 0.5, 2: 0.25}
+
+
+def test_an_unfinished_segment_that_was_sent_is_kept(run: RunFolder) -> None:
+    ship_nothing = Shipped(unfinished="offline-run-20261120_140311-abc")
+    segment = run.wandb / ship_nothing.unfinished
+    segment.mkdir(parents=True)
+    (segment / "run-abc.wandb.synced").touch()
+    write_record(run.wandb / "shipped.json", ship_nothing)
+    log(run, "train", 1, loss=0.5)
+    ship(run)
+    assert segment.is_dir()
 
 
 def test_without_a_key_one_line_says_offline_and_how_to_sync(
-    run: RunFolder, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+    run: RunFolder, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    for mode in ("auto", "online"):
-        caplog.clear()
-        tracker = start(run, mode)
-        tracker.log({"train/loss": 1.0}, 1)
-        tracker.close(failed=False)
-        (line,) = warnings(caplog)
-        assert "offline" in line
-        assert "no key" in line
-        folder = line.rpartition("`wandb sync ")[2].rstrip("`")
-        assert list(Path(folder).glob("*.wandb"))
-    printed = capfd.readouterr()
-    assert "wandb:" not in printed.out + printed.err
+    for step, mode in enumerate(("auto", "online"), start=1):
+        log(run, "train", step, loss=1.0)
+        ship(run, mode)
+        printed = capfd.readouterr()
+        (line,) = printed.err.splitlines()
+        assert line.startswith("warning: wandb: offline (no key")
+        assert line.endswith(f"`wandb sync {run.path}/wandb/offline-run-*`")
+        assert printed.out == ""
+    pattern = line.rpartition("/")[2].rstrip("`")
+    assert len(list(run.wandb.glob(pattern))) == 2
+
+
+def test_a_sweep_names_the_segments_of_its_jobs(
+    tmp_path: Path, run: RunFolder, capfd: pytest.CaptureFixture[str]
+) -> None:
+    spaced = RunFolder(run.path.rename(tmp_path / "my sweep"))
+    log(spaced, "train", 1, loss=1.0)
+    ship(spaced, "auto", job_type="sweep")
+    place = f"'{tmp_path}/my sweep'"
+    own, jobs = f"{place}/wandb/offline-run-*", f"{place}/*/wandb/offline-run-*"
+    assert capfd.readouterr().err.endswith(f"`wandb sync {own} {jobs}`\n")
+
+
+def test_a_run_without_a_name_has_that_of_its_folder(run: RunFolder) -> None:
+    log(run, "train", 1, loss=1.0)
+    ship(run, name=None)
+    (opened,) = (r["run"] for r in records(run) if r["type"] == "run")
+    assert opened["display_name"] == "run"
 
 
 def test_wandb_mode_decides_for_auto(
-    run: RunFolder, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    run: RunFolder, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
-    monkeypatch.setenv("WANDB_MODE", "offline")
-    start(run, "auto").close(failed=False)
+    monkeypatch.setenv("WANDB_MODE", "dryrun")
+    log(run, "train", 1, loss=1.0)
+    ship(run, "auto")
     assert list(run.wandb.glob("offline-run-*/*.wandb"))
     monkeypatch.setenv("WANDB_MODE", "disabled")
-    assert isinstance(recipe().start(run, {}, "train", is_cut_off=False), Silence)
+    assert recipe().start(Followed(run, {}, "train", Ending())) is None
     # Who asks for offline need not be told.
-    assert warnings(caplog) == []
+    assert capfd.readouterr().err == ""
 
 
-def test_what_wandb_refuses_to_load_switches_it_off(
-    run: RunFolder, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_mode_that_is_none_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WANDB_MODE", "sideways")
-    tracker = start(run, "auto")
-    tracker.log({"train/loss": 1.0}, 1)
-    tracker.close(failed=False)
-    (line,) = warnings(caplog)
-    assert "wandb: off (WANDB_MODE=sideways" in line
+    with pytest.raises(ConfigError, match="WANDB_MODE=sideways: allowed is run | dryrun | online"):
+        recipe().wanted_mode()
+    assert recipe("offline").wanted_mode() == "offline"
 
 
 def test_a_malformed_key_means_offline(
-    run: RunFolder, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    run: RunFolder, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("WANDB_API_KEY", "short")
-    start(run, "auto").close(failed=False)
-    (line,) = warnings(caplog)
-    assert "offline" in line
-    assert "API key" in line
+    log(run, "train", 1, loss=1.0)
+    ship(run, "auto")
+    (line,) = capfd.readouterr().err.splitlines()
+    assert "offline (" in line and "API key" in line
 
 
-def test_a_killed_service_warns_once_and_the_run_goes_on(
-    run: RunFolder, caplog: pytest.LogCaptureFixture
-) -> None:
-    tracker = start(run)
-    tracker.log({"train/loss": 1.0}, 1)
-    wait_for_rows(tracker)
-    kill_service()
-    for step in range(2, 6):
-        tracker.log({"train/loss": 1.0}, step)
-        tracker.log_images("validation/pictures", [("a", picture(1))], step)
-        time.sleep(0.1)
-    tracker.log_table("evaluation/pairs", ["a"], [[1]])
-    tracker.close(failed=False)
-    (line,) = warnings(caplog)
-    assert "wandb: stopped" in line
-    assert str(run.log) in line
-
-
-def test_a_service_killed_before_close_does_not_raise(
-    run: RunFolder, caplog: pytest.LogCaptureFixture
-) -> None:
-    tracker = start(run)
-    wait_for_rows(tracker)
-    kill_service()
-    tracker.close(failed=False)
-    assert len(warnings(caplog)) == 1
-
-
-def test_a_table_that_wandb_refuses_does_not_stop_the_run(
-    run: RunFolder, caplog: pytest.LogCaptureFixture
-) -> None:
-    tracker = start(run)
-    tracker.log_table("evaluation/pairs", ["a"], [[1], ["text"]])
-    tracker.close(failed=False)
-    assert len(warnings(caplog)) == 1
-
-
-def kill_service() -> None:
-    children = psutil.Process().children(recursive=True)
-    services = [child for child in children if "wandb-core" in " ".join(child.cmdline())]
-    assert services
-    for service in services:
-        service.kill()
-    psutil.wait_procs(services, timeout=10)
-
-
-def test_a_new_run_does_not_write_into_one_that_was_not_closed(
-    run: RunFolder, tmp_path: Path
-) -> None:
-    other = RunFolder(tmp_path / "other")
-    other.path.mkdir()
-    first = start(run)
-    first.log({"train/loss": 1.0}, 1)
-    wait_for_rows(first)
-    second = start(other)
-    second.log({"train/loss": 2.0}, 1)
-    second.close(failed=False)
-    assert history(run)[1]["train/loss"] == 1
-    assert history(other)[1]["train/loss"] == 2
-
-
-def test_a_run_that_ends_with_an_exception_is_marked_as_failed(run: RunFolder) -> None:
-    with pytest.raises(KeyError), tracked({"wandb": recipe("offline")}, run, {}, "sweep"):
-        raise KeyError
+def test_a_run_that_ends_with_an_error_is_marked_as_failed(run: RunFolder) -> None:
+    log(run, "train", 1, loss=1.0)
+    ship(run, failed=True)
     assert [r["exit"]["exit_code"] for r in records(run) if r["type"] == "exit"] == [1]
 
 
 def test_the_pictures_of_a_table_stay_in_the_run_folder(run: RunFolder) -> None:
-    before = dict(os.environ)
-    tracker = start(run)
-    tracker.log_table("evaluation/pairs", ["a"], [[picture(3)]])
-    tracker.close(failed=False)
+    evaluate(run, 3.0)
+    ship(run)
     staged = staged_files(run)
-    assert len(staged) == 2
+    assert len(staged) == 3
     assert all(file.is_relative_to(run.wandb) for file in staged.values())
     assert [path for path in Path.home().rglob("*") if path.is_file()] == []
-    # Neither these folders nor wandb's process are handed down to other runs.
-    assert dict(os.environ) == before
 
 
 @pytest.mark.parametrize(("key", "value"), [("mode", "sometimes"), ("project", " ")])

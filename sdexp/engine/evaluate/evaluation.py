@@ -2,13 +2,10 @@
 
 import shutil
 import time
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 from accelerate import Accelerator
-from PIL import Image
 
 from sdexp.engine.evaluate.pictures import PictureMaker, reference_pictures
 from sdexp.engine.evaluate.scorer import Pictures, Score, Scorer, per_image_rows
@@ -17,20 +14,17 @@ from sdexp.engine.images import save_png
 from sdexp.engine.originals import check_original
 from sdexp.engine.progress import say
 from sdexp.engine.prompts import choose_prompts, evaluation_data, sampling_of
-from sdexp.engine.recorder import Recorder
 from sdexp.ground.applied import Applied
 from sdexp.ground.config import Control
 from sdexp.ground.errors import DataError
 from sdexp.ground.interrupt import interruptible
 from sdexp.ground.record_files import write_record
 from sdexp.ground.records import ControlsRecord, ScoresRecord
-from sdexp.ground.rows import PictureRow, write_rows
+from sdexp.ground.rows import write_rows
 from sdexp.ground.run import MODELS, EvaluationFolder, RunFolder
 from sdexp.ground.store import Store
 from sdexp.model.base import LoadedModel
 from sdexp.recipes import Recipes
-
-TABLE_ROWS = 64
 
 
 @dataclass(frozen=True)
@@ -42,14 +36,8 @@ class Evaluation:
     recipes: Recipes
     store: Store
 
-    @property
-    def tracker_group(self) -> str:
-        """Under which name trackers keep the numbers."""
-        beside = self.folder != self.run
-        return f"evaluations/{self.folder.path.name}" if beside else "evaluation"
 
-
-def evaluate(work: Evaluation, config: dict[str, Any]) -> tuple[float, int] | None:
+def evaluate(work: Evaluation) -> tuple[float, int] | None:
     """Make and score the pictures of both models; seconds and number of pictures.
 
     None in every process but the main one.
@@ -66,7 +54,6 @@ def evaluate(work: Evaluation, config: dict[str, Any]) -> tuple[float, int] | No
     record = _record(work.recipes, pictures, scores, applied)
     write_record(work.folder.scores, record)
     shutil.rmtree(work.folder.partial)
-    _track(work, config, record, rows)
     return time.monotonic() - began, len(rows)
 
 
@@ -195,40 +182,3 @@ def _warnings(recipes: Recipes, pictures: Pictures) -> list[str]:
         if blank:
             lines.append(f"{blank} of {len(flat)} pictures of the {model} are of one colour")
     return lines
-
-
-def _track(
-    work: Evaluation, config: dict[str, Any], record: ScoresRecord, rows: list[PictureRow]
-) -> None:
-    """Scores and a table of picture pairs for the tracker."""
-    recorder = Recorder(work.run, work.recipes.trackers, config, "evaluate", is_main=True)
-    values = {
-        f"{name}/{key}": asdict(metric)[key]
-        for name, metric in record.metrics.items()
-        for key in ("original", "finetuned", "difference", "p")
-    }
-    try:
-        recorder.tracked(work.tracker_group, values)
-        recorder.table(f"{work.tracker_group}/pairs", *_pairs(work.folder, rows))
-    finally:
-        recorder.close()
-
-
-def _pairs(folder: EvaluationFolder, rows: list[PictureRow]) -> tuple[list[str], list[list[Any]]]:
-    """Columns and rows of the tracker's table: both pictures of a prompt and their scores."""
-    half = len(rows) // 2
-    metrics = list(rows[0].scores)
-    columns = ["prompt", "replicate", "original", "finetuned"]
-    columns += [f"{name} {model}" for name in metrics for model in MODELS]
-    table = []
-    for pair in list(zip(rows[:half], rows[half:], strict=True))[:TABLE_ROWS]:
-        images = [_picture(folder.path / row.path) for row in pair]
-        numbers = [row.scores[name] for name in metrics for row in pair]
-        table.append([pair[0].caption, pair[0].replicate, *images, *numbers])
-    return columns, table
-
-
-def _picture(file: Path) -> Image.Image:
-    with Image.open(file) as image:
-        image.load()
-        return image

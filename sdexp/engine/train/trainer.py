@@ -1,13 +1,12 @@
 """The training loop."""
 
 import time
-from typing import Any
 
 from accelerate.utils import broadcast_object_list
 
 from sdexp.engine.hardware import peak_memory_gb
 from sdexp.engine.progress import Progress, say
-from sdexp.engine.recorder import Recorder
+from sdexp.engine.recorder import log_numbers
 from sdexp.engine.train.batches import micro_batches
 from sdexp.engine.train.checkpoint import read_checkpoint, save_checkpoint, settle
 from sdexp.engine.train.setup import Setup
@@ -22,10 +21,9 @@ from sdexp.ground.run import RunFolder
 class Trainer:
     """One training run, from the last checkpoint to the saved weights."""
 
-    def __init__(self, run: RunFolder, setup: Setup, config: dict[str, Any]) -> None:
+    def __init__(self, run: RunFolder, setup: Setup) -> None:
         self.run = run
         self.setup = setup
-        self.config = config
         self.state = setup.state
         self.timetable = setup.timetable
         self.training = setup.recipes.training
@@ -36,8 +34,6 @@ class Trainer:
     def train(self) -> TrainingRecord:
         """Run to the end; returns what run.json tells about the training."""
         self._resume()
-        trackers = self.setup.recipes.trackers
-        self.recorder = Recorder(self.run, trackers, self.config, "train", self.setup.is_main)
         try:
             began = time.monotonic()
             first = self.state.step
@@ -50,8 +46,6 @@ class Trainer:
                 raise
             self._save()
             raise Interrupted(received.first) from error
-        finally:
-            self.recorder.close()
 
     def _resume(self) -> None:
         """Go on from the newest good checkpoint; cut from the log what will be repeated."""
@@ -93,8 +87,9 @@ class Trainer:
         self._save()
 
     def _record(self, split: str, values: dict[str, float]) -> None:
-        step = self.state.step
-        self.recorder.scalars(split, values, step, self.timetable.epochs_after(step))
+        if self.setup.is_main:
+            step = self.state.step
+            log_numbers(self.run, split, values, step, self.timetable.epochs_after(step))
 
     def _save(self) -> None:
         """A checkpoint of the last finished step, unless there is one."""
@@ -110,13 +105,11 @@ class Trainer:
             return
         with state.served_weights(), interruptible():
             value = self.setup.validation.loss_at(state.step)
-            pictures = self.setup.validation.pictures_at(state.step)
+            self.setup.validation.show(state.step)
         if value is not None:
             self._record("validation", {"loss": value})
             if state.step > 0:
                 self._check(VALIDATION_LOSS, value)
-        if pictures:
-            self.recorder.images("validation/pictures", pictures, state.step)
         if state.epoch_samples and self.timetable.ends_epoch(state.step):
             self._check(TRAIN_LOSS, state.epoch_loss / state.epoch_samples)
             state.epoch_loss = 0.0

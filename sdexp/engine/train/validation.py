@@ -6,7 +6,6 @@ from contextlib import contextmanager
 
 import torch
 from accelerate import Accelerator
-from PIL import Image
 
 from sdexp.dataset.base import OpenDataset
 from sdexp.engine.images import Square, cut_square, save_png
@@ -67,11 +66,11 @@ class Validation:
         view = decode_unless_cached(cache, ("validation", index), decode)
         return Item(0, data.sample_id(index), data.captions(index)[0], view)
 
-    def pictures_at(self, step: int) -> list[tuple[str, Image.Image]]:
-        """Pictures of the same prompts and noise each time, written to the run folder."""
+    def show(self, step: int) -> None:
+        """Write pictures of the same prompts and noise each time, when they are due."""
         due = self.timetable.shows(step) and self.accelerator.is_main_process
         if self.data is None or not due:
-            return []
+            return
         prompts = choose_prompts(self.data, self.training.num_validation_images)
         keys = [(prompt.prompt_id, 0) for prompt in prompts]
         shape = self.model.latent_shape(self.timetable.resolution)
@@ -82,7 +81,6 @@ class Validation:
         for number, pixels in enumerate(made):
             save_png(pixels, self.run.validation / f"{step:06d}" / f"{number}.png")
         write_text(self.run.validation / "prompts.json", json.dumps(captions, indent=1))
-        return [(c, Image.fromarray(pixels)) for c, pixels in zip(captions, made, strict=True)]
 
 
 @contextmanager

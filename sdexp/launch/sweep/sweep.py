@@ -4,23 +4,25 @@ import shlex
 import sys
 from typing import Any
 
-from omegaconf import DictConfig
-
 from sdexp.ground.build import plain, typed
 from sdexp.ground.config import SweepConfig
 from sdexp.ground.files import make_folder
 from sdexp.ground.interrupt import counting
 from sdexp.ground.nested import leaves
+from sdexp.ground.record_files import write_record
+from sdexp.ground.records import ToldRecord
 from sdexp.ground.run import RunFolder
 from sdexp.launch.arguments import Arguments
 from sdexp.launch.dry_run import dry_run, say_total, wants_dry_run
+from sdexp.launch.followers import end, following
 from sdexp.launch.machine import check_machine
 from sdexp.launch.sweep.driver import Driver
 from sdexp.launch.sweep.folder import SweepFolder, numbered, sweep_folder
 from sdexp.launch.sweep.grid import GridJob, composed_jobs, read_grid
 from sdexp.launch.sweep.slots import slots_of
-from sdexp.recipes import build_recipes
-from sdexp.tracker.background import tracked
+
+# They begin only when all jobs have ended.
+TRACKERS_SECONDS = 10.0
 
 
 def sweep(arguments: Arguments) -> int:
@@ -82,18 +84,22 @@ def _tell(folder: SweepFolder, jobs: list[GridJob]) -> None:
     from sdexp.pages.sweep.table import runs_table
 
     write_sweep_report(folder.path)
-    trackers = _trackers(jobs[0].composed.config, folder.path.name)
+    run = RunFolder(folder.path)
+    trackers = _trackers(plain(jobs[0].composed.config)["tracker"], folder.path.name)
+    if not trackers:
+        return
     config = _common([plain(job.composed.config) for job in jobs])
-    with tracked(trackers, RunFolder(folder.path), config, "sweep") as active:
-        active.log_table("runs", *runs_table(read_sweep(folder.path)))
+    write_record(
+        run.told, ToldRecord(trackers, config, "runs", *runs_table(read_sweep(folder.path)))
+    )
+    with following(run, trackers) as followers:
+        end(run, followers, 0, TRACKERS_SECONDS)
 
 
-def _trackers(config: DictConfig, name: str) -> Any:
-    for tracker in config.tracker.values():
-        if "group" in tracker:
-            tracker.group = name
-            tracker.name = name
-    return build_recipes(config).trackers
+def _trackers(nodes: dict[str, Any], name: str) -> dict[str, Any]:
+    """Trackers of the jobs as those of the whole sweep."""
+    own = {"group": name, "name": name}
+    return {k: node | {key: own[key] for key in own if key in node} for k, node in nodes.items()}
 
 
 def _common(configs: list[dict[str, Any]]) -> dict[str, Any]:

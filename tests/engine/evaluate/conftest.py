@@ -10,7 +10,6 @@ from tests.training import trainer_of
 @pytest.fixture
 def trained(new_run: Any, recipes: Any, store: Store) -> RunFolder:
     run = new_run("run")
-    trainer_of(
-        run, recipes("optimizer.lr=0.01", "training.validation_images_steps=null"), store, {}
-    ).train()
+    overrides = ("optimizer.lr=0.01", "training.validation_images_steps=null")
+    trainer_of(run, recipes(*overrides), store).train()
     return run

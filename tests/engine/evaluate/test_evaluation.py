@@ -22,7 +22,7 @@ from tests.training import trainer_of
 
 
 def test_scores_pictures_and_rows_agree(trained: RunFolder, recipes: Any, store: Store) -> None:
-    evaluate(Evaluation(trained, trained, recipes(), store), {})
+    evaluate(Evaluation(trained, trained, recipes(), store))
     scores = json.loads(trained.scores.read_text())
     rows = pq.read_table(trained.per_image).to_pylist()
     for name in ("clip_score", "lpips_gt"):
@@ -40,7 +40,7 @@ def test_the_store_changes_no_bit_and_saves_the_originals(
 ) -> None:
     results = []
     for _ in range(2):
-        evaluate(Evaluation(trained, trained, recipes(), store), {})
+        evaluate(Evaluation(trained, trained, recipes(), store))
         files = sorted(trained.images("original").iterdir())
         results.append([trained.scores.read_bytes(), *(file.read_bytes() for file in files)])
     assert results[0] == results[1]
@@ -53,7 +53,7 @@ def test_an_interrupted_evaluation_goes_on_where_it_stopped(
     """Stopped in the third batch of the finetuned model's four."""
     whole = RunFolder(shutil.copytree(trained.path, tmp_path / "whole"))
     single = recipes("evaluation.batch_size=1")
-    evaluate(Evaluation(whole, whole, single, Store(tmp_path / "other store")), {})
+    evaluate(Evaluation(whole, whole, single, Store(tmp_path / "other store")))
     generate, made = LoadedStableDiffusion.generate, []
 
     def counted(self: Any, *arguments: Any) -> Any:
@@ -64,9 +64,9 @@ def test_an_interrupted_evaluation_goes_on_where_it_stopped(
 
     monkeypatch.setattr(LoadedStableDiffusion, "generate", counted)
     with listening(), pytest.raises(Interrupted):
-        evaluate(Evaluation(trained, trained, single, store), {})
+        evaluate(Evaluation(trained, trained, single, store))
     assert len(made) == 7 and trained.partial.is_dir() and not trained.scores.exists()
-    evaluate(Evaluation(trained, trained, single, store), {})
+    evaluate(Evaluation(trained, trained, single, store))
     assert len(made) == 7 + 2 and not trained.partial.exists()
     assert trained.scores.read_bytes() == whole.scores.read_bytes()
     for model in ("original", "finetuned", "reference"):
@@ -75,7 +75,7 @@ def test_an_interrupted_evaluation_goes_on_where_it_stopped(
 
 
 def test_a_control_differs_nowhere(trained: RunFolder, recipes: Any, store: Store) -> None:
-    evaluate(Evaluation(trained, trained, recipes("evaluation.control=self"), store), {})
+    evaluate(Evaluation(trained, trained, recipes("evaluation.control=self"), store))
     scores = json.loads(trained.scores.read_text())
     assert scores["control"] == "self" and scores["applied"] is None
     assert scores["drift"]["lpips_gt"]["value"] == 0.0
@@ -89,12 +89,12 @@ def test_weights_that_are_not_there_or_do_nothing_are_no_result(
 ) -> None:
     empty = new_run("empty")
     with pytest.raises(DataError, match="missing"):
-        evaluate(Evaluation(empty, empty, recipes(), store), {})
+        evaluate(Evaluation(empty, empty, recipes(), store))
     same = new_run("same")
     still = recipes(
         "scheduler=linear", "scheduler.warmup_fraction=1.0", "training.max_train_steps=1"
     )
-    trainer_of(same, still, store, {}).train()
+    trainer_of(same, still, store).train()
     with pytest.raises(DataError, match="training changed nothing"):
-        evaluate(Evaluation(same, same, recipes(), store), {})
+        evaluate(Evaluation(same, same, recipes(), store))
     assert not same.scores.exists()

@@ -15,7 +15,7 @@ def test_pictures_that_were_made_are_not_made_again(
     """As after an interruption: one more seed makes one more picture of each model."""
     options = (tiny, "optimizer.lr=0.01", "training.validation_images_steps=null")
     run = new_run("run", *options)
-    trainer_of(run, recipes(*options), store, {}).train()
+    trainer_of(run, recipes(*options), store).train()
     made: list[str] = []
     work = LoadedStableDiffusion.generate
 

@@ -20,7 +20,7 @@ def test_clip_scores_are_those_of_the_saved_files(
 
     from sdexp.ground.assets import located
 
-    evaluate(Evaluation(trained, trained, recipes(), store), {})
+    evaluate(Evaluation(trained, trained, recipes(), store))
     folder = located("pocket-clip")
     model = CLIPModel.from_pretrained(folder, dtype=torch.float32)
     processor = CLIPImageProcessor.from_pretrained(folder)
@@ -42,7 +42,7 @@ def test_drift_is_lpips_between_the_saved_pictures_of_both_models(
 
     from sdexp.ground.assets import located
 
-    evaluate(Evaluation(trained, trained, recipes("evaluation.replicates=2"), store), {})
+    evaluate(Evaluation(trained, trained, recipes("evaluation.replicates=2"), store))
     folder = located("pocket-clip")
     tower = CLIPModel.from_pretrained(folder, dtype=torch.float32).vision_model
     processor = CLIPImageProcessor.from_pretrained(folder)
@@ -74,5 +74,5 @@ def test_drift_is_lpips_between_the_saved_pictures_of_both_models(
 def test_without_a_metric_between_pictures_there_is_no_drift(
     trained: RunFolder, recipes: Any, store: Store
 ) -> None:
-    evaluate(Evaluation(trained, trained, recipes("metric=[kid]"), store), {})
+    evaluate(Evaluation(trained, trained, recipes("metric=[kid]"), store))
     assert json.loads(trained.scores.read_text())["drift"] == {}

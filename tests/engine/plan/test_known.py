@@ -7,7 +7,6 @@ import pytest
 
 from sdexp.engine.evaluate.evaluation import Evaluation, evaluate
 from sdexp.engine.plan.known import LOOKED_AT, _spread
-from sdexp.ground.build import plain, read_config
 from sdexp.ground.store import Store
 from sdexp.ground.store_keeping import entries
 from tests.engine.plan.sizes import folder_bytes, within
@@ -21,9 +20,8 @@ def test_the_store_holds_afterwards_what_was_said(
     before = planned()
     assert [one["found"] for one in before["store"].values()] == [0, 0, 0]
     run, built = new_run("run"), recipes()
-    config = plain(read_config(run.config))
     trainer_of(run, built, store).train()
-    evaluate(Evaluation(run, run, built, store), config)
+    evaluate(Evaluation(run, run, built, store))
     gained = sum(entry.size for entry in entries(store))
     assert before["disk"]["store"] == within(0.02, gained)
     images = folder_bytes(run.path / "images")

@@ -6,7 +6,6 @@ import torch
 from safetensors.torch import load_file
 
 from sdexp.engine.train.trainer import Trainer
-from sdexp.ground.build import plain, read_config
 from sdexp.ground.run import RunFolder
 from sdexp.ground.store import Store
 from tests.records import logged
@@ -15,7 +14,7 @@ from tests.training import trainer_of
 
 def trainer(run: RunFolder, recipes: Any, store: Store, *overrides: str) -> Trainer:
     run.path.mkdir(exist_ok=True)
-    return trainer_of(run, recipes(*overrides), store, plain(read_config(run.config)))
+    return trainer_of(run, recipes(*overrides), store)
 
 
 def losses(run: RunFolder, split: str = "train", name: str = "loss") -> dict[int, float]:

@@ -33,7 +33,6 @@ def test_looking_caching_and_workers_change_nothing(
         ("workers", "hardware.dataloader_num_workers=2"),
         ("no_checkpoints", "training.checkpointing_steps=null"),
         ("many_checkpoints", "training.checkpointing_steps=1"),
-        ("trackers", "tracker=[wandb,tensorboard]", "tracker.wandb.mode=offline"),
     ):
         assert digest(train(name, *overrides).weights) == base, name
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)

@@ -70,7 +70,7 @@ def test_a_loss_that_is_no_number_stops_before_the_update(
             calls.append(1)
         return losses * float("nan") if len(calls) == 3 and purpose == "train" else losses
 
-    broken = Trainer(run, replace(setup, loss_of=third_is_nan), {})  # type: ignore[arg-type]
+    broken = Trainer(run, replace(setup, loss_of=third_is_nan))  # type: ignore[arg-type]
     seen: list[dict[str, torch.Tensor]] = []
     apply = broken.updater._apply_gradients
 

@@ -188,7 +188,9 @@ def test_a_sweep_makes_the_originals_pictures_and_moments_once(
     rows = (folder / "runs.csv").read_text().splitlines()
     assert len(rows) == 3 and "training.seed" in rows[0] and "kid/finetuned" in rows[0]
     assert train.main([*command, "training.max_train_steps=3"]) == 2
-    for place in (folder / "0", folder / "1", folder):
-        (first, *_) = [r["run"] for r in records(RunFolder(place)) if r["type"] == "run"]
-        assert first["run_group"] == "sweep"
+    names = {"0": "training.seed=1", "1": "training.seed=2", ".": "sweep"}
+    for place, name in names.items():
+        (told,) = [r["run"] for r in records(RunFolder(folder / place)) if r["type"] == "run"]
+        assert (told["run_group"], told["display_name"]) == ("sweep", name)
+        assert told["job_type"] == ("sweep" if place == "." else "train")
     assert "runs.table.json" in staged_files(RunFolder(folder))
