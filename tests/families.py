@@ -194,6 +194,10 @@ class Colours(AbstractBackbone):
     def is_embedded(self) -> bool:
         return False
 
+    @property
+    def width(self) -> int:
+        return 3 * self.grid**2
+
     def check(self, key: str) -> None:
         """Nothing can be missing."""
 

@@ -33,7 +33,9 @@ def test_a_run_is_trained_evaluated_and_told(
     record = run.read_record()
     assert record.status == "finished" and record.command.startswith("python -m sdexp.train debug=")
     told = capfd.readouterr().out.splitlines()
-    assert told == ["run folder: mine", "weights: mine/weights", "report: mine/report.html"]
+    preset = "preset: pocket_lora; training.train_batch_size=4 optimizer.lr=0.001"
+    rest = ["weights: mine/weights", "report: mine/report.html"]
+    assert told == ["run folder: mine", preset, *rest]
 
 
 def test_a_run_that_did_nothing_leaves_no_folder(

@@ -62,6 +62,11 @@ class AbstractBackbone(ABC):
     def is_embedded(self) -> bool:
         """Whether it is the judge of the embedded world, which knows nothing else."""
 
+    @property
+    @abstractmethod
+    def width(self) -> int:
+        """How many numbers the features of a picture are; loads no weights."""
+
     @abstractmethod
     def check(self, key: str) -> None:
         """Raise `DataError` when weights are not on this machine; `key` is what names them."""

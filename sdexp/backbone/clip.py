@@ -47,6 +47,13 @@ class Clip(AbstractBackbone):
     def is_embedded(self) -> bool:
         return is_embedded(self.name)
 
+    @property
+    def width(self) -> int:
+        from transformers import CLIPConfig
+
+        width: int = CLIPConfig.from_pretrained(located(self.name)).projection_dim
+        return width
+
     def check(self, key: str) -> None:
         check_weights(key, self.name, "config.json")
 

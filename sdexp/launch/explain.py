@@ -93,7 +93,8 @@ def _unknown(text: str, command: Command) -> str:
         return _no_such_option(match[2], where)
     if match := re.search(r"Could not delete from config. '([^']+)'", text):
         return f"~{match[1]}: cannot be left out"
-    if match := re.search(r"Could not override '([^']+)'", text):
+    match = re.search(r"Could not override '([^']+)'", text)
+    if match and match[1] not in command.known:
         return no_such_key(match[1], None, command)
     if match := re.search(r"Key '([^']+)' (?:is )?not in '?(\w+)", text):
         full = re.search(r"full_key: (\S+)", text)

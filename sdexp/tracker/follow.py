@@ -18,7 +18,7 @@ from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
-from sdexp.ground.build import as_config, build, plain, read_config
+from sdexp.ground.build import as_config, build, plain, read_run_config
 from sdexp.ground.errors import SdexpError
 from sdexp.ground.lifeline import FOLLOW_PARENT, end_with_parent
 from sdexp.ground.log import LogRow, LogTail
@@ -164,7 +164,7 @@ def _started(run: RunFolder, name: str, ending: Ending) -> ActiveTracker | None:
         node = as_config(told.trackers)[name]
         followed = Followed(run, told.config, "sweep", ending)
     else:
-        config = read_config(config_at_work(run))
+        config = read_run_config(config_at_work(run))
         node = config.tracker[name]
         facts = {"run_dir": str(run.path), "choices": record_at_work(run).choices}
         followed = Followed(run, plain(config) | facts, "train", ending)

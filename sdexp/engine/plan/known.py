@@ -3,18 +3,22 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from sdexp.backbone.base import batches
 from sdexp.engine.evaluate.pictures import PICTURES, PictureMaker
 from sdexp.engine.plan.disk import picture_bytes
-from sdexp.engine.prompts import Prompt, sampling_of
+from sdexp.engine.prompts import Prompt, evaluation_data, sampling_of
 from sdexp.engine.train.items import Item
 from sdexp.engine.train.setup import Setup
 from sdexp.engine.train.timetable import Timetable
 from sdexp.ground.store import Store
+from sdexp.recipes import Recipes
 
 # As many pictures are read to learn how many the store knows.
 LOOKED_AT = 512
 # Checksum and header of an entry.
 ENTRY_BYTES = 200
+# Features and distances are float64.
+NUMBER_BYTES = 8
 
 
 @dataclass(frozen=True)
@@ -93,7 +97,7 @@ def _spread(values: list[int]) -> list[int]:
 def original_pictures(
     setup: Setup, timetable: Timetable, store: Store, prompts: list[Prompt]
 ) -> Known:
-    """The batches of the original's evaluation pictures."""
+    """The batches of the original's evaluation pictures, with what judges keep of them."""
     config = setup.recipes.evaluation
     maker = PictureMaker(
         sampling_of(config, timetable.resolution),
@@ -110,4 +114,21 @@ def original_pictures(
         sizes[-1] = len(prompts) * config.replicates - config.batch_size * (len(keys) - 1)
     pictures = sum(size for size, there in zip(sizes, found, strict=True) if not there)
     gain = pictures * picture_bytes(timetable) + ENTRY_BYTES * found.count(False)
+    if pictures:
+        gain += _features(setup.recipes, len(prompts) * config.replicates)
     return Known(len(keys), len(keys), sum(found), gain)
+
+
+def _features(recipes: Recipes, originals: int) -> int:
+    """Bytes of the features of the original's and of the real pictures, once per backbone."""
+    real = len(evaluation_data(recipes))
+    total = 0
+    for name, backbone in recipes.backbones.items():
+        asking = [metric for metric in recipes.metrics.values() if metric.backbone == name]
+        if any("images" in metric.needs for metric in asking):
+            entries = len([*batches(originals), *batches(real)])
+            total += NUMBER_BYTES * backbone.width * (originals + real) + ENTRY_BYTES * entries
+        if any("pairs" in metric.needs for metric in asking):
+            # To the picture of the same prompt, and to that of another one.
+            total += 2 * (NUMBER_BYTES * originals + ENTRY_BYTES * len([*batches(originals)]))
+    return total
