@@ -141,6 +141,8 @@ def _trainer(run: RunFolder) -> Any:
     setup.accelerator.wait_for_everyone()
     if setup.is_main:
         check_run_disk(run, setup)
+        if run.pending_record.is_file():
+            _check_places(run)
         adopt(run)
         run.change_record(
             stage="train",
@@ -150,6 +152,15 @@ def _trainer(run: RunFolder) -> Any:
             data=run.read_record().data | {"train": data},
         )
     return Trainer(run, setup)
+
+
+def _check_places(run: RunFolder) -> None:
+    """Raise `DataError` when a finished run could not be trained again where it lies."""
+    from sdexp.engine.train.checkpoint import check_whole
+
+    check_whole(run.checkpoints)
+    if run.weights.is_file():
+        raise DataError(f"{run.weights}: is no folder; remove it")
 
 
 def _check_unchanged(run: RunFolder, base_weights: dict[str, str], manifest: str) -> None:

@@ -150,3 +150,22 @@ def test_weights_that_are_not_those_of_the_training_are_refused(
     line = fault(capfd, 65, *door[1], door=door[0])
     assert file.name in line and "remove run/weights and let" in line
     assert run.scores.read_bytes() == scores
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_a_file", [False, True])
+def test_what_cannot_be_trained_again_keeps_its_results(
+    is_a_file: bool, run: RunFolder, capfd: Any
+) -> None:
+    shutil.rmtree(run.weights)
+    if is_a_file:
+        run.weights.touch()
+    else:
+        for file in run.checkpoints.glob("*/trained.safetensors"):
+            truncated(file)
+    results = [run.scores, run.per_image, run.report_html, run.config, run.record]
+    before = [file.read_bytes() for file in results]
+    line = fault(capfd, 65, "run_dir=run", door=train)
+    assert "run/weights: is no folder" in line if is_a_file else "no good checkpoint" in line
+    assert [file.read_bytes() for file in results] == before
+    assert not run.evaluations.exists()

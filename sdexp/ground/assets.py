@@ -11,7 +11,7 @@ ASSETS = Path(__file__).parents[1] / "assets"
 
 def is_embedded(name: str) -> bool:
     """Whether the name is that of an asset: made for the embedded data and nothing else."""
-    return "/" not in name and bool(name.strip(".")) and (ASSETS / name).is_dir()
+    return name in os.listdir(ASSETS)
 
 
 def located(name: str) -> str:

@@ -46,6 +46,8 @@ def options(group: str) -> list[str]:
 
 def option_file(group: str, option: str) -> Path | None:
     """The file of an option; None where there is none."""
+    if option not in options(group):
+        return None
     found = [top / group / f"{option}.yaml" for top in folders()]
     return next((file for file in found if file.is_file()), None)
 

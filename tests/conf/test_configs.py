@@ -126,6 +126,7 @@ FAULTS = {
     "hardware.device=tpu": "Invalid value 'tpu', expected one of",
     "hardware.num_processes=0": "hardware.num_processes=0: allowed is 1 or more",
     "dataset.look=foo": "dataset.look=foo: allowed are plain",
+    f"finetune={300 * 'a'}": "no such option",
     "dataset=imagefolder": "dataset.data_dir: a value is missing",
     "evaluation.primary=psnr": "evaluation.primary=psnr: not among the metrics",
     "metric.fid.smallest_effect=-1": "smallest_effect=-1.0: allowed is 0",

@@ -119,6 +119,24 @@ def settle(folder: Path) -> tuple[int | None, list[str]]:
     return None, lines
 
 
+def check_whole(folder: Path) -> None:
+    """Raise `DataError` when checkpoints were made but none is good; changes nothing."""
+    steps = saved_steps(folder)
+    if steps and not any(_is_whole(folder / f"{step:06d}", step) for step in reversed(steps)):
+        raise DataError(
+            f"{folder}: no good checkpoint is left; put one back, or remove the folder to train "
+            "from step 0"
+        )
+
+
+def _is_whole(path: Path, step: int) -> bool:
+    try:
+        verify(path, step)
+    except Damaged:
+        return False
+    return True
+
+
 def _quarantine(path: Path) -> Path:
     taken = len(list((path.parent / QUARANTINE).glob(f"{path.name}*")))
     target = path.parent / QUARANTINE / (f"{path.name}-{taken}" if taken else path.name)

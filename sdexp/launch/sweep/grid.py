@@ -89,6 +89,9 @@ def _values(override: Override) -> list[str]:
         raise ConfigError(f"{override.input_line}: no values ({told}); list them") from error
     if not values:
         raise ConfigError(f"{override.input_line}: holds no value; list at least one")
+    twice = [value for value in values if values.count(value) > 1]
+    if twice:
+        raise ConfigError(f"{override.input_line}: {twice[0]} stands there twice; name it once")
     return values
 
 

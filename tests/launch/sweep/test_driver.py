@@ -42,6 +42,7 @@ def jobs_of(folder: Path) -> list[SweepJob]:
         (["run_dir=a,b"], "run_dir: is the same for all jobs"),
         (["sweep.jobs=1,2"], "sweep.jobs: is the same for all jobs"),
         (["training.seed=interval(0,1)"], "an interval has no end of values"),
+        (["training.seed=1,2,1"], "training.seed=1 stands there twice"),
         (["training.seed=0,1", "sweep.jobs=0"], "sweep.jobs=0: allowed is 1 or more"),
         (["training.seed=0,1", "sweep.job_timeout=0"], "sweep.job_timeout=0.0"),
     ],
