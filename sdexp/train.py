@@ -7,10 +7,9 @@ import shlex
 import shutil
 import sys
 
-from sdexp.ground.files import named_path
 from sdexp.ground.run import RunFolder
 from sdexp.launch.arguments import Arguments
-from sdexp.launch.compose import Composed, compose, compose_onto
+from sdexp.launch.compose import Composed, compose_run, named_run
 from sdexp.launch.door import existing_run, run_door
 from sdexp.launch.dry_run import dry_run, wants_dry_run
 from sdexp.launch.files import option_file
@@ -36,13 +35,11 @@ def _train(arguments: Arguments) -> int:
 
 
 def _composed(overrides: list[str]) -> Composed:
-    """A run that is there goes on from its own configuration."""
-    named = [word.removeprefix("run_dir=") for word in overrides if word.startswith("run_dir=")]
-    if named and named[-1] != "null":
-        run = RunFolder(named_path("run_dir", named[-1]))
-        if run.config.is_file():
-            return compose_onto(existing_run(str(run.path)), overrides)
-    return compose("train", overrides)
+    """The configuration of a new run or of one that is there, whose plugins must be trusted."""
+    run = named_run(overrides)
+    if run is not None:
+        existing_run(str(run.path))
+    return compose_run(overrides)
 
 
 def _one_run(composed: Composed, words: list[str]) -> int:

@@ -52,13 +52,14 @@ def listening() -> Iterator[None]:
 def counting() -> Iterator[Received]:
     """Only count signals: the caller looks at them and hands them on to its children."""
     raised = received.may_raise
+    ends = received.second_ends
     received.may_raise = False
     received.second_ends = False
     try:
         yield received
     finally:
         received.may_raise = raised
-        received.second_ends = True
+        received.second_ends = ends
 
 
 def _note(number: int, frame: FrameType | None) -> None:

@@ -14,6 +14,7 @@ from yaml import YAMLError
 
 from sdexp.ground.build import did_you_mean, read_run_config
 from sdexp.ground.errors import ConfigError
+from sdexp.ground.files import named_path
 from sdexp.ground.nested import leaves
 from sdexp.ground.run import RunFolder
 from sdexp.launch.arguments import quoted
@@ -122,6 +123,21 @@ def derive(config: DictConfig, overrides: list[str]) -> None:
     by_epochs = "training" in config and config.training.num_train_epochs is not None
     if by_epochs and "training.max_train_steps" not in given:
         config.training.max_train_steps = None
+
+
+def named_run(overrides: list[str]) -> RunFolder | None:
+    """The run that is there in the `run_dir` of a command."""
+    named = [word.removeprefix("run_dir=") for word in overrides if word.startswith("run_dir=")]
+    if not named or named[-1] == "null":
+        return None
+    run = RunFolder(named_path("run_dir", named[-1]))
+    return run if run.config.is_file() else None
+
+
+def compose_run(overrides: list[str]) -> Composed:
+    """What `train` works by: a run that is there goes on from its own configuration."""
+    run = named_run(overrides)
+    return compose("train", overrides) if run is None else compose_onto(run, overrides)
 
 
 def compose_onto(run: RunFolder, overrides: list[str]) -> Composed:

@@ -14,6 +14,7 @@ from sdexp.launch.compose import (
     ROOTS,
     Composed,
     compose,
+    compose_run,
     quoted_search_path,
     register_schema,
 )
@@ -36,7 +37,9 @@ def show(name: str, arguments: Arguments) -> None:
     elif "--help" in options_given or "-h" in options_given:
         print(help_text(name, compose(name, arguments.overrides)))
     elif arguments.shows in (["--cfg", "job"], ["-c", "job"]):
-        print(OmegaConf.to_yaml(compose(name, arguments.overrides).config), end="")
+        overrides = arguments.overrides
+        composed = compose_run(overrides) if name == "train" else compose(name, overrides)
+        print(OmegaConf.to_yaml(composed.config), end="")
     else:
         _by_hydra(name, arguments)
 

@@ -68,3 +68,29 @@ class AbstractMetric(ABC):
         from sdexp.stats.distribution import PlainDistance
 
         return PlainDistance(self.statistic, reference_features)
+
+
+@dataclass(frozen=True)
+class AbstractDistributionMetric(AbstractMetric):
+    """A distance between the features of all pictures and those of all real ones."""
+
+    partner: ClassVar[Literal["caption", "reference", "distribution"]] = "distribution"
+    needs: ClassVar[frozenset[Gift]] = frozenset({"images"})
+    least_pictures: ClassVar[int] = 2
+
+    def features(
+        self,
+        source: AbstractFeatures,
+        pictures: PictureSet,
+        captions: list[str],
+        references: PictureSet | None,
+    ) -> np.ndarray:
+        return source.images(pictures)
+
+    def statistic(self, features: np.ndarray, reference_features: np.ndarray) -> float:
+        """The distance of features [N, d] and real features [M, d]; N and M at least 2."""
+        return self.against(reference_features)(features)
+
+    @abstractmethod
+    def against(self, reference_features: np.ndarray) -> AbstractDistance:
+        """The distance to real features [M, d]."""

@@ -1,12 +1,11 @@
 """How far generated pictures are from real ones, without bias in small samples."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import numpy as np
 
-from sdexp.backbone.base import AbstractFeatures, Gift, PictureSet
-from sdexp.metric.base import AbstractMetric
+from sdexp.metric.base import AbstractDistributionMetric
 from sdexp.stats.distribution import AbstractDistance, KernelDistance
 
 # Papers print the distance in thousandths.
@@ -14,7 +13,7 @@ SCALE = 1000.0
 
 
 @dataclass(frozen=True)
-class Kid(AbstractMetric):
+class Kid(AbstractDistributionMetric):
     """Kernel distance of picture embeddings, times 1000.
 
     Binkowski et al. 2018 (arXiv 1801.01401) over the whole sample instead of random subsets; over
@@ -22,22 +21,6 @@ class Kid(AbstractMetric):
     """
 
     higher_is_better: ClassVar[bool] = False
-    partner: ClassVar[Literal["caption", "reference", "distribution"]] = "distribution"
-    needs: ClassVar[frozenset[Gift]] = frozenset({"images"})
-    least_pictures: ClassVar[int] = 2
-
-    def features(
-        self,
-        source: AbstractFeatures,
-        pictures: PictureSet,
-        captions: list[str],
-        references: PictureSet | None,
-    ) -> np.ndarray:
-        return source.images(pictures)
-
-    def statistic(self, features: np.ndarray, reference_features: np.ndarray) -> float:
-        """The distance of features [N, d] and real features [M, d]; N and M at least 2."""
-        return self.against(reference_features)(features)
 
     def against(self, reference_features: np.ndarray) -> AbstractDistance:
         """The distance to real features [M, d]."""

@@ -74,3 +74,10 @@ def test_a_second_signal_ends_the_process() -> None:
         "    time.sleep(30)\n"
     )
     assert subprocess.run([sys.executable, "-c", code], timeout=20).returncode == 143
+
+
+def test_counting_within_counting_leaves_the_outer_one_as_it_was() -> None:
+    with listening(), counting() as seen:
+        with counting():
+            pass
+        assert not seen.second_ends

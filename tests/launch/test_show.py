@@ -1,9 +1,11 @@
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
 from sdexp import evaluate, generate, report, store, train
+from sdexp.ground.records import RunRecord
 from sdexp.launch.compose import ROOTS
 
 DOORS = {"train": train, "evaluate": evaluate, "generate": generate, "report": report,
@@ -50,3 +52,14 @@ def test_hydras_other_answers_still_work(capfd: pytest.CaptureFixture[str]) -> N
     command = [sys.executable, "-m", "sdexp.train", "--info", "defaults", "finetune=unet"]
     answer = subprocess.run(command, capture_output=True, text=True)
     assert answer.returncode == 0 and "finetune/unet" in answer.stdout
+
+
+def test_what_is_shown_of_a_run_that_is_there_is_its_own(
+    new_run: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run = new_run("run", "training.seed=7", "finetune=unet")
+    run.write_record(RunRecord(choices={"finetune": "unet"}))
+    assert train.main(["--cfg", "job", f"run_dir={run.path}", "training.max_train_steps=9"]) == 0
+    told = capfd.readouterr().out
+    assert "  seed: 7\n" in told and "  max_train_steps: 9\n" in told
+    assert "sdexp.finetune.whole.Whole" in told
