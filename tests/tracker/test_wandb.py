@@ -18,7 +18,7 @@ from sdexp.tracker.follow import Follower
 from sdexp.tracker.wandb import Wandb
 from tests.tracker.folders import evaluate, log, show
 from tests.tracker.offline import history, records, staged_files
-from tests.tracker.wandb_server import Held, wandb_server
+from tests.tracker.wandb_server import Held
 
 CONFIG = {"training": {"seed": 0, "tags": ["a", "b"]}, "hub": {"hf_token": "hf_abc"}}
 
@@ -47,15 +47,6 @@ def ship(run: RunFolder, mode: str = "offline", failed: bool = False, **changes:
 def no_service_left() -> Iterator[None]:
     yield
     wandb.teardown()
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Held]:
-    """A server that is well, and a key for it."""
-    with wandb_server() as held:
-        monkeypatch.setenv("WANDB_BASE_URL", held.url)
-        monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
-        yield held
 
 
 def test_offline_run_holds_config_losses_pictures_and_table(run: RunFolder) -> None:
