@@ -54,14 +54,20 @@ def start(work: Callable[..., None], *arguments: Any) -> ForkServerProcess:
 
 
 def train(path: Path, store: Path, kill_at: int | None = None, step: int = 0) -> None:
-    """Train a frozen run with one thread; dies before a write of the checkpoint of `step`."""
+    """Train a frozen run with one thread.
+
+    Dies before a write of the checkpoint of `step`, or of the weights when that is 0.
+    """
     torch.set_num_threads(1)
     # Loader workers start as they do in a plain process.
     multiprocessing.set_start_method("fork", force=True)
     run = RunFolder(path)
     config = read_config(run.config)
-    if kill_at is not None:
+    if kill_at is not None and step:
         trainer.save_checkpoint = WritePoints(kill_at).during(checkpoint.save_checkpoint, step)
+    elif kill_at is not None:
+        finish = WritePoints(kill_at).throughout(trainer.Trainer._finish)
+        trainer.Trainer._finish = finish  # type: ignore[method-assign]
     trainer_of(run, build_recipes(config), Store(store)).train()
 
 
@@ -98,10 +104,20 @@ class WritePoints:
     def during(self, save: Callable[..., None], step: int | None = None) -> Callable[..., None]:
         """Count only while the checkpoint of that step, or any, is saved."""
 
-        def counted(folder: Path, saved: checkpoint.Checkpoint, keep: int) -> None:
-            self.inside = step in (None, saved.step)
+        counted = self.throughout(save)
+
+        def perhaps(folder: Path, saved: checkpoint.Checkpoint, keep: int) -> None:
+            (counted if step in (None, saved.step) else save)(folder, saved, keep)
+
+        return perhaps
+
+    def throughout(self, work: Callable[..., None]) -> Callable[..., None]:
+        """Count whenever this is at work."""
+
+        def counted(*arguments: Any) -> None:
+            self.inside = True
             try:
-                save(folder, saved, keep)
+                work(*arguments)
             finally:
                 self.inside = False
 

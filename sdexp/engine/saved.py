@@ -1,9 +1,9 @@
 """Whether `weights/` still holds what training wrote there."""
 
-import hashlib
 from pathlib import Path
 
 from sdexp.ground.errors import DataError
+from sdexp.ground.files import file_sha256
 from sdexp.ground.records import SavedFile
 from sdexp.ground.run import RunFolder
 
@@ -12,7 +12,7 @@ def describe(folder: Path) -> dict[str, SavedFile]:
     """Every file below a folder of weights by its relative path."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return {
-        path.relative_to(folder).as_posix(): SavedFile(_sha256(path), _shapes(path))
+        path.relative_to(folder).as_posix(): SavedFile(file_sha256(path), _shapes(path))
         for path in files
     }
 
@@ -23,7 +23,7 @@ def check_saved(run: RunFolder) -> None:
         file = run.weights / name
         if not file.is_file():
             raise DataError(f"{file}: missing; {_remedy(run)}")
-        if _sha256(file) != saved.sha256:
+        if file_sha256(file) != saved.sha256:
             raise DataError(
                 f"{file}: not what the training wrote ({_told(file, saved)}); {_remedy(run)}"
             )
@@ -62,8 +62,3 @@ def _shapes(file: Path) -> dict[str, list[int]]:
             return {name: list(tensors.get_slice(name).get_shape()) for name in tensors.keys()}  # noqa: SIM118
     except SafetensorError as error:
         raise DataError(f"{file}: damaged ({error})") from error
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

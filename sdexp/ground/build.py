@@ -3,6 +3,7 @@
 import difflib
 import importlib
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -184,8 +185,21 @@ def read_run_config(file: Path) -> Config:
 
 
 def write_config(file: Path, config: Config) -> None:
-    """Write a configuration with every interpolation resolved."""
-    write_text(file, OmegaConf.to_yaml(config, resolve=True))
+    """Write a configuration with every interpolation resolved; `${` in a text stays text."""
+    write_text(file, OmegaConf.to_yaml(OmegaConf.create(_as_texts(_container(config)))))
+
+
+def _as_texts(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _as_texts(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_as_texts(one) for one in value]
+    return escaped(value) if isinstance(value, str) else value
+
+
+def escaped(text: str) -> str:
+    """A text that OmegaConf reads as it is."""
+    return re.sub(r"(\\*)\$\{", r"\1\1\\${", text)
 
 
 def plain(config: Config) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Files written whole or not at all, and what the disk refuses told in one line."""
 
 import errno
+import hashlib
 import os
 import secrets
 import shutil
@@ -24,6 +25,8 @@ REFUSALS = (
     errno.EEXIST,
     errno.ENAMETOOLONG,
 )
+# How the name of a file or a folder begins that is not whole yet.
+HALF_WRITTEN = ".tmp-"
 # What Linux and macOS take for one name and for a whole path, in bytes.
 LONGEST_NAME = 255
 LONGEST_PATH = 4096
@@ -50,6 +53,21 @@ def make_folder(path: Path, exist_ok: bool = True) -> None:
             raise DiskError(f"{path}: cannot be made ({error.strerror})") from error
 
 
+def remove_leftovers(folder: Path) -> None:
+    """Remove what killed commands left half-written in a folder that nobody else writes to."""
+    with disk_faults(folder):
+        for leftover in list(folder.rglob(f"{HALF_WRITTEN}*")):
+            remove(leftover)
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder, which may be gone already."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
 def check_room(path: Path, needed: int) -> None:
     """Raise `DiskError` when fewer than `needed` bytes are free where `path` lies."""
     free = shutil.disk_usage(path).free
@@ -66,7 +84,7 @@ def written_whole(path: Path, sync: bool = True) -> Iterator[Path]:
 
     The bytes are on the disk before the name is, unless `sync` is false. Raises `DiskError`.
     """
-    temporary = path.with_name(f".tmp-{path.name}-{os.getpid()}-{secrets.token_hex(2)}")
+    temporary = path.with_name(f"{HALF_WRITTEN}{path.name}-{os.getpid()}-{secrets.token_hex(2)}")
     with disk_faults(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -128,3 +146,9 @@ def named_path(key: str, value: str) -> Path:
             f"{LONGEST_PATH}"
         )
     return Path(value)
+
+
+def file_sha256(file: Path) -> str:
+    """sha256 of a file's content, in hexadecimal digits."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

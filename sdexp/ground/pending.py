@@ -8,6 +8,7 @@ import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
+from sdexp.ground.files import remove
 from sdexp.ground.record_files import read_record, write_record
 from sdexp.ground.records import EvaluationRecord, RunRecord
 from sdexp.ground.run import MODELS, RunFolder
@@ -55,7 +56,7 @@ def set_results_aside(run: RunFolder, old: RunRecord) -> None:
     found = [path for path in results if path.exists()]
     if not run.scores.exists():
         for path in found:
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+            remove(path)
         return
     steps = old.training.steps if old.training else None
     name = f"{datetime.now():%Y-%m-%d_%H-%M-%S}_steps-{steps}"

@@ -74,7 +74,7 @@ class EvaluatedRecord:
 class RunRecord:
     """run.json: what a run is made from and what became of it.
 
-    grown_from: lengths that the run was meant to have before it was extended; stage: where an
+    grown_from: steps that the run was meant to have before it was extended; stage: where an
     unfinished run goes on; base_weights: fingerprints of the original.
     """
 

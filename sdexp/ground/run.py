@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sdexp.ground.errors import ConfigError
-from sdexp.ground.files import disk_faults, make_folder
+from sdexp.ground.files import HALF_WRITTEN, disk_faults, make_folder
 from sdexp.ground.record_files import read_record, write_record
 from sdexp.ground.records import RunRecord
 
@@ -164,8 +164,8 @@ class RunFolder(EvaluationFolder):
         """Whether there is more in the folder than a command killed at its start leaves."""
         if not self.path.is_dir():
             return False
-        names = [path.name for path in self.path.iterdir() if not path.name.startswith(".tmp-")]
-        return bool(set(names) - {".lock", self.record.name})
+        names = {path.name for path in self.path.iterdir()} - {".lock", self.record.name}
+        return any(not name.startswith(HALF_WRITTEN) for name in names)
 
     @contextmanager
     def lock(self) -> Iterator[int]:

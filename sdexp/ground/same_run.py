@@ -26,8 +26,8 @@ FACTORS = (
     "hardware.num_processes",
 )
 PRODUCT = "samples per optimizer step"
-# A run may go on to a later step.
-GROWS = "training.max_train_steps"
+# A run may go on to a later step, said in steps or, where it always was, in epochs.
+GROWS = ("training.max_train_steps", "training.num_train_epochs")
 
 
 def what_counts(config: Mapping[str, Any]) -> dict[str, Any]:

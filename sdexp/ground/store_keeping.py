@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sdexp.ground.errors import DiskError
+from sdexp.ground.files import HALF_WRITTEN
 from sdexp.ground.store import Store
 
 # No living writer needs longer between the first and the last byte of an entry.
@@ -75,7 +76,7 @@ def damaged(store: Store) -> tuple[int, list[Entry]]:
 def stale(store: Store) -> list[Entry]:
     """What killed writers left half-written."""
     limit = time.time() - STALE_SECONDS
-    return [entry for entry in _files(store, "*/*/.tmp-*") if entry.used < limit]
+    return [entry for entry in _files(store, f"*/*/{HALF_WRITTEN}*") if entry.used < limit]
 
 
 def to_prune(store: Store, older_than_days: float | None, max_bytes: float | None) -> list[Entry]:

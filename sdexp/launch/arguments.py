@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass
 
 from sdexp.ground import plugins
+from sdexp.ground.build import escaped
 from sdexp.ground.errors import ConfigError
 from sdexp.launch.files import OWN
 
@@ -112,7 +113,7 @@ def quoted(override: str, sweeps: bool = False) -> str:
     if sweeps and "," in value and not is_quoted and name not in PROMPTS:
         return override
     text = value[1:-1] if is_quoted else value
-    # In Hydra's quoted strings a backslash acts only before a quote; in OmegaConf's before ${.
-    text = re.sub(r"(\\*)\$\{", r"\1\1\\${", text)
+    # In Hydra's quoted strings a backslash acts only before a quote.
+    text = escaped(text)
     text = re.sub(r"(\\*)('|$)", lambda m: m[1] * 2 + ("\\'" if m[2] else ""), text)
     return f"{key}='{text}'"

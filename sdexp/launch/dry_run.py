@@ -3,7 +3,7 @@
 import tempfile
 from pathlib import Path
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from sdexp.ground.build import write_config
 from sdexp.ground.errors import ConfigError
@@ -32,12 +32,12 @@ def dry_run(config: DictConfig) -> tuple[int, PlanRecord | None]:
     place = OUTPUTS if config.run_dir is None else named_path("run_dir", config.run_dir)
     if RunFolder(place).config.is_file():
         check_resumable(RunFolder(place), config)
-    planned = OmegaConf.merge(config, {"run_dir": str(place)})
-    assert isinstance(planned, DictConfig)
+    if config.run_dir is None:
+        config.run_dir = str(place)
     parent = Path(tempfile.gettempdir())
     with disk_faults(parent), tempfile.TemporaryDirectory(prefix=PREFIX, dir=parent) as folder:
         run = RunFolder(Path(folder))
-        write_config(run.config, planned)
+        write_config(run.config, config)
         with run.lock() as lock:
             code = run_stages(run, ["plan"], 1, lock).exit_code
         return code, None if code else read_record(run.plan, PlanRecord)

@@ -45,11 +45,17 @@ def options(group: str) -> list[str]:
 
 
 def option_file(group: str, option: str) -> Path | None:
-    """The file of an option; None where there is none."""
+    """The file of an option; None where there is none.
+
+    Raises `ConfigError` where a person's own file has the name of one of the package.
+    """
     if option not in options(group):
         return None
-    found = [top / group / f"{option}.yaml" for top in folders()]
-    return next((file for file in found if file.is_file()), None)
+    named = [top / group / f"{option}.yaml" for top in folders()]
+    found = [file for file in named if file.is_file()]
+    if len(found) > 1:
+        raise ConfigError(f"{found[-1]}: the package has {group}={option} too; rename yours")
+    return found[0]
 
 
 def check_chosen(overrides: list[str]) -> None:

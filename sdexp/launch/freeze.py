@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from sdexp.ground.build import plain, read_run_config, write_config
 from sdexp.ground.config import Resume
@@ -46,7 +46,7 @@ def check_resumable(run: RunFolder, config: DictConfig) -> None:
     if config.resume == Resume.never:
         raise ConfigError(f"run_dir={run.path}: holds a run and resume=never; name a new folder")
     differing = changes(run, config)
-    may_grow = list(differing) == [GROWS] and _has_grown(*differing[GROWS])
+    may_grow = len(differing) == 1 and all(_has_grown(key, *differing[key]) for key in differing)
     if differing and not may_grow:
         told = ", ".join(f"{key}: {old} -> {new}" for key, (old, new) in differing.items())
         raise ConfigError(
@@ -62,18 +62,18 @@ def is_complete(run: RunFolder) -> bool:
 
 
 def _remedies(run: RunFolder, config: DictConfig) -> str:
-    steps = config.training.max_train_steps
-    longer = f"a number above {steps}" if steps is not None else "a number of steps"
+    key = next(key for key in GROWS if OmegaConf.select(config, key) is not None)
+    longer = f"{key}=a number above {OmegaConf.select(config, key)}"
     name = str(config.scheduler.name)
     ended = f" (its {name} schedule ended there; a longer one has another rate at every step)"
     return (
-        f"extend it with {GROWS}={longer}{ended if name in ENDING else ''}, evaluate it again with "
+        f"extend it with {longer}{ended if name in ENDING else ''}, evaluate it again with "
         f"python -m sdexp.evaluate run={run.path}, or name a new folder"
     )
 
 
-def _has_grown(old: int | None, new: int | None) -> bool:
-    return (new or 0) > (old or 0)
+def _has_grown(key: str, old: int | None, new: int | None) -> bool:
+    return key in GROWS and (new or 0) > (old or 0)
 
 
 def changes(run: RunFolder, config: DictConfig) -> dict[str, tuple[Any, Any]]:
@@ -112,10 +112,11 @@ def freeze(
 
 
 def _grown_from(run: RunFolder, old: RunRecord, config: DictConfig) -> list[int | None]:
-    """Lengths that this run was meant to have before its `max_train_steps` was raised."""
-    before = read_run_config(run.config).training.max_train_steps
-    same = before == config.training.max_train_steps or before in old.grown_from
-    return old.grown_from if same else [*old.grown_from, before]
+    """Steps that this run was meant to have before it was extended; None where nobody knows."""
+    before = read_run_config(run.config)
+    same = all(OmegaConf.select(before, key) == OmegaConf.select(config, key) for key in GROWS)
+    steps = before.training.max_train_steps or (old.training.steps if old.training else None)
+    return old.grown_from if same or steps in old.grown_from else [*old.grown_from, steps]
 
 
 def _git() -> GitRecord:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from sdexp.ground.build import read_run_config
 from sdexp.ground.errors import DiskError, SdexpError
+from sdexp.ground.files import remove_leftovers
 from sdexp.ground.interrupt import Interrupted, counting, interruptible, listening
 from sdexp.ground.lifeline import FOLLOW_PARENT, end_with_parent
 from sdexp.ground.pending import adopt, config_at_work, drop, now, record_at_work
@@ -67,6 +68,7 @@ def write_page(run: RunFolder, folder: EvaluationFolder | None = None) -> None:
 
 def run_followed(run: RunFolder, recipes: Recipes, stages: list[str], lock: int) -> Outcome:
     """Run stages while trackers follow; a signal while they end does not lose the outcome."""
+    remove_leftovers(run.path)
     with counting(), following(run, recipes.trackers) as followers:
         outcome = run_stages(run, stages, recipes.hardware.num_processes, lock)
         end(run, followers, outcome.exit_code)

@@ -9,6 +9,7 @@ from pathlib import Path
 import hydra
 from omegaconf import OmegaConf
 
+from sdexp.ground.errors import ConfigError
 from sdexp.launch.arguments import Arguments, quoted
 from sdexp.launch.compose import (
     ROOTS,
@@ -28,6 +29,9 @@ from sdexp.launch.files import (
     own_folder,
 )
 
+# Options that change what --cfg shows.
+BESIDE_CFG = {"--resolve", "--package", "-p"}
+
 
 def show(name: str, arguments: Arguments) -> None:
     """Answer an option that only shows something."""
@@ -36,6 +40,8 @@ def show(name: str, arguments: Arguments) -> None:
         print(f"sdexp {version('sdexp')}")
     elif "--help" in options_given or "-h" in options_given:
         print(help_text(name, compose(name, arguments.overrides)))
+    elif set(options_given) <= BESIDE_CFG:
+        raise ConfigError(f"{arguments.shows[0]}: shows nothing alone; add it to --cfg job")
     elif arguments.shows in (["--cfg", "job"], ["-c", "job"]):
         overrides = arguments.overrides
         composed = compose_run(overrides) if name == "train" else compose(name, overrides)

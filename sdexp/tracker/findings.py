@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sdexp.ground.files import file_sha256
 from sdexp.ground.record_files import read_record
 from sdexp.ground.records import EvaluationRecord, ScoresRecord, ToldRecord
 from sdexp.ground.rows import read_rows
@@ -41,13 +41,13 @@ class Finding:
 def findings(run: RunFolder, held: dict[str, str]) -> Iterator[Finding]:
     """Everything that is whole and not among `held`, digests by key."""
     for key, folder, step in _evaluations(run):
-        digest = _digest(folder.scores)
+        digest = file_sha256(folder.scores)
         if (key, digest) not in held.items():
             scores = _scores(key, folder)
             yield Finding(key, digest, step, scores, f"{key}/pairs", *_pairs(folder))
-    if run.told.is_file() and ("", _digest(run.told)) not in held.items():
+    if run.told.is_file() and ("", file_sha256(run.told)) not in held.items():
         told = read_record(run.told, ToldRecord)
-        yield Finding("", _digest(run.told), None, {}, told.table, told.columns, told.rows)
+        yield Finding("", file_sha256(run.told), None, {}, told.table, told.columns, told.rows)
 
 
 def _evaluations(run: RunFolder) -> Iterator[tuple[str, EvaluationFolder, int | None]]:
@@ -92,7 +92,3 @@ def picture(file: Path) -> Image:
     with Image.open(file) as image:
         image.load()
         return image
-
-
-def _digest(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()

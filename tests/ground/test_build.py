@@ -8,6 +8,8 @@ from sdexp.ground.build import (
     SECTIONS,
     build,
     did_you_mean,
+    escaped,
+    plain,
     read_config,
     read_run_config,
     typed,
@@ -104,3 +106,11 @@ def test_every_section_of_a_run_is_looked_for(tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match=r"config\.yaml: ") as caught:
             read_run_config(tmp_path / "config.yaml")
         assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["q/${now:}", "a${}b", "\\\\${x}", "plain", "a: [${y}"])
+def test_signs_of_an_interpolation_in_a_text_are_written_as_text(text: str, tmp_path: Path) -> None:
+    config = OmegaConf.create({"a": [escaped(text)], "b": "${a}"})
+    assert config.a[0] == text
+    write_config(tmp_path / "config.yaml", config)
+    assert plain(read_config(tmp_path / "config.yaml")) == {"a": [text], "b": [text]}

@@ -10,6 +10,7 @@ from sdexp.ground.files import (
     disk_faults,
     make_folder,
     named_path,
+    remove_leftovers,
     write_text,
     written_whole,
 )
@@ -50,6 +51,15 @@ def test_an_error_leaves_nothing(tmp_path: Path) -> None:
         temporary.write_text("half")
         raise ZeroDivisionError
     assert not list(tmp_path.iterdir())
+
+
+def test_what_killed_commands_left_goes_and_the_rest_stays(tmp_path: Path) -> None:
+    (tmp_path / "weights" / ".tmp-a-1").mkdir(parents=True)
+    for name in (".tmp-run.json-1", "run.json", "weights/.tmp-a-1/.tmp-b", "weights/a"):
+        (tmp_path / name).touch()
+    remove_leftovers(tmp_path)
+    left = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")}
+    assert left == {"run.json", "weights", "weights/a"}
 
 
 def test_a_folder_that_cannot_be_made_is_a_disk_fault() -> None:

@@ -60,3 +60,13 @@ def test_a_folder_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv(files.OWN, "absent")
     with pytest.raises(ConfigError, match=r"--config-dir=absent \(SDEXP_CONFIG_DIR\): no such"):
         compose("train", [])
+
+
+def test_an_own_file_never_hides_behind_one_of_the_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "optimizer").mkdir()
+    (tmp_path / "optimizer" / "adamw.yaml").write_text("lr: 1.0\n")
+    monkeypatch.setenv(files.OWN, str(tmp_path))
+    with pytest.raises(ConfigError, match=r"the package has optimizer=adamw too; rename yours"):
+        compose("train", ["optimizer=adamw"])

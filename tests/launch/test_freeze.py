@@ -132,3 +132,19 @@ def test_what_changes_is_told_by_key(frozen: RunFolder) -> None:
 
     assert between("run_dir=elsewhere", "training.checkpointing_steps=3") == {}
     assert between("training.seed=3") == {"training.seed": (0, 3)}
+
+
+def test_a_run_by_epochs_grows_by_epochs(tmp_path: Path) -> None:
+    run, made = RunFolder(tmp_path), composed("training.num_train_epochs=2")
+    freeze(run, made, "x", "running", [])
+    finish(run)
+    with pytest.raises(ConfigError, match="extend it with training.num_train_epochs=a number abo"):
+        check_resumable(run, made.config)
+    for fewer_or_other in ("training.num_train_epochs=1", "training.max_train_steps=99"):
+        with pytest.raises(ConfigError, match="another configuration"):
+            check_resumable(run, composed(fewer_or_other).config)
+    longer = composed("training.num_train_epochs=3")
+    check_resumable(run, longer.config)
+    freeze(run, longer, "x", "running", [])
+    record = record_at_work(run)
+    assert record.stage == "train" and len(record.grown_from) == 1

@@ -77,6 +77,16 @@ def test_a_run_keeps_what_became_of_it(told_worker: Told, new_run: Any, recipes:
     assert (record.status, record.exit_code, record.reason) == ("finished", 0, None)
 
 
+def test_what_a_killed_command_left_goes(told_worker: Told, new_run: Any, recipes: Any) -> None:
+    told_worker("0")
+    run = new_run("run")
+    half = run.path / "images" / ".tmp-prompts.json-1"
+    half.parent.mkdir()
+    half.touch()
+    assert carried(run, recipes, ["train"]) == 0
+    assert not half.exists()
+
+
 def test_an_interrupted_run_has_no_page(told_worker: Told, new_run: Any, recipes: Any) -> None:
     told_worker("143:stopped by SIGTERM")
     run = new_run("run")

@@ -63,3 +63,9 @@ def test_what_is_shown_of_a_run_that_is_there_is_its_own(
     told = capfd.readouterr().out
     assert "  seed: 7\n" in told and "  max_train_steps: 9\n" in told
     assert "sdexp.finetune.whole.Whole" in told
+
+
+def test_what_only_changes_cfg_shows_nothing_alone(capfd: pytest.CaptureFixture[str]) -> None:
+    assert train.main(["--resolve"]) == 2
+    assert "--resolve: shows nothing alone; add it to --cfg job" in capfd.readouterr().err
+    assert train.main(["--cfg", "job", "--resolve"]) == 0

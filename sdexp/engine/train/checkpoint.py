@@ -18,7 +18,15 @@ from safetensors.torch import load
 from torch import Tensor
 
 from sdexp.ground.errors import DataError, DiskError
-from sdexp.ground.files import check_room, disk_faults, sync_folder, write_text
+from sdexp.ground.files import (
+    HALF_WRITTEN,
+    check_room,
+    disk_faults,
+    file_sha256,
+    remove_leftovers,
+    sync_folder,
+    write_text,
+)
 from sdexp.ground.tensors import write_tensors
 
 MANIFEST = "manifest.json"
@@ -53,7 +61,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, keep: int) -> None:
     checkpoints then stay, and nothing half-written does.
     """
     target = folder / f"{checkpoint.step:06d}"
-    temporary = folder / f".tmp-{target.name}-{os.getpid()}"
+    temporary = folder / f"{HALF_WRITTEN}{target.name}-{os.getpid()}"
     try:
         with disk_faults(target):
             temporary.mkdir(parents=True)
@@ -78,7 +86,7 @@ def _write(folder: Path, checkpoint: Checkpoint) -> None:
         write_tensors(folder / f"{group}.safetensors", tensors)
     write_text(folder / VALUES, json.dumps(checkpoint.values, sort_keys=True))
     files = {
-        file.name: {"size": file.stat().st_size, "sha256": _sha256(file)}
+        file.name: {"size": file.stat().st_size, "sha256": file_sha256(file)}
         for file in sorted(folder.iterdir())
     }
     manifest = {"step": checkpoint.step, "files": files}
@@ -99,7 +107,8 @@ def settle(folder: Path) -> tuple[int | None, list[str]]:
     Removes what killed commands left half-written or half-removed. Raises `DataError` when
     checkpoints were made but none is good, instead of starting over.
     """
-    for leftover in (*folder.glob(".tmp-*"), *folder.glob(".del-*")):
+    remove_leftovers(folder)
+    for leftover in folder.glob(".del-*"):
         shutil.rmtree(leftover)
     lines: list[str] = []
     for step in reversed(saved_steps(folder)):
@@ -157,7 +166,7 @@ def saved_steps(folder: Path) -> list[int]:
 def verify(path: Path, step: int) -> None:
     """Raise `Damaged` unless the folder holds exactly what its manifest names, of that step."""
     for file, expected in _manifest(path, step).items():
-        _check_sum(file, _read_or_damaged(file, _sha256), expected)
+        _check_sum(file, _read_or_damaged(file, file_sha256), expected)
 
 
 def read_checkpoint(folder: Path, step: int) -> Checkpoint:
@@ -242,8 +251,3 @@ def restore_optimizer(
         state.setdefault(int(index), {})[name] = value
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": state, "param_groups": groups})
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -12,6 +12,7 @@ from sdexp.engine.train.checkpoint import read_checkpoint, save_checkpoint, sett
 from sdexp.engine.train.setup import Setup
 from sdexp.engine.train.update import Updater
 from sdexp.ground.config import TRAIN_LOSS, VALIDATION_LOSS
+from sdexp.ground.files import remove
 from sdexp.ground.interrupt import Interrupted, interruptible, received
 from sdexp.ground.log import cut_after
 from sdexp.ground.records import TrainingRecord
@@ -134,6 +135,8 @@ class Trainer:
         """Write `weights/`."""
         with self.state.final_weights():
             if self.setup.is_main:
+                # What a killed command wrote of them is no part of the run.
+                remove(self.run.weights)
                 self.setup.recipes.finetune.save(self.setup.model, self.run.weights)
         self.setup.accelerator.wait_for_everyone()
 

@@ -55,8 +55,9 @@ class Facts:
         for key in self.evaluation.chosen_later if self.evaluation else []:
             lines.append(f"{key} was chosen after the run, so the verdict was not declared before")
         for steps in self.record.grown_from:
+            end = "earlier" if steps is None else f"at step {steps}"
             lines.append(
-                f"first meant to end at step {steps}, then trained further: unless the schedule is "
+                f"first meant to end {end}, then trained further: unless the schedule is "
                 "constant, one run of the whole length has other weights"
             )
         return lines + self._older()

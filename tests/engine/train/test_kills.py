@@ -160,6 +160,21 @@ def test_a_kill_at_every_write_point_changes_no_byte(runs: Callable[[str], Runs]
         mine.finish_and_compare(run)
 
 
+@pytest.mark.slow
+def test_a_kill_at_every_write_of_the_weights_changes_no_byte(
+    runs: Callable[[str], Runs],
+) -> None:
+    mine = runs("unet-workers")
+    for point in range(1, 1000):
+        run = mine.new(f"weights-{point}")
+        code = mine.train(run, point, 0)
+        if code == 0:
+            assert point > 5
+            return
+        assert code == -signal.SIGKILL
+        mine.finish_and_compare(run)
+
+
 def test_once_a_checkpoint_is_written_a_good_one_is_always_there(tmp_path: Path) -> None:
     """Three saves, killed at each of their write points."""
     good = 0
