@@ -35,7 +35,7 @@ TWO = "tests/launch/test_processes.py::test_two_processes_do_what_one_does"
 FAULTS = {
     "no rename": Fault(
         "sdexp/engine/train/checkpoint.py",
-        'temporary = folder / f".tmp-{target.name}-{os.getpid()}"',
+        'temporary = folder / f"{HALF_WRITTEN}{target.name}-{os.getpid()}"',
         "temporary = target",
         f"tests/engine/train/test_kills.py::{THREE_SAVES}",
     ),

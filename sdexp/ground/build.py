@@ -9,7 +9,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 from yaml import YAMLError
 
@@ -186,14 +186,17 @@ def read_run_config(file: Path) -> Config:
 
 def write_config(file: Path, config: Config) -> None:
     """Write a configuration with every interpolation resolved; `${` in a text stays text."""
-    write_text(file, OmegaConf.to_yaml(OmegaConf.create(_as_texts(_container(config)))))
+    write_text(file, OmegaConf.to_yaml(OmegaConf.create(as_texts(config))))
 
 
-def _as_texts(value: Any) -> Any:
+def as_texts(value: Any) -> Any:
+    """Resolved plain values, whose texts OmegaConf reads as they are."""
+    if isinstance(value, DictConfig | ListConfig):
+        value = OmegaConf.to_container(value, resolve=True, enum_to_str=True)
     if isinstance(value, dict):
-        return {key: _as_texts(one) for key, one in value.items()}
+        return {key: as_texts(one) for key, one in value.items()}
     if isinstance(value, list):
-        return [_as_texts(one) for one in value]
+        return [as_texts(one) for one in value]
     return escaped(value) if isinstance(value, str) else value
 
 

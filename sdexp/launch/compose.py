@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from sdexp.ground.build import did_you_mean, read_run_config
+from sdexp.ground.build import as_texts, did_you_mean, read_run_config
 from sdexp.ground.errors import ConfigError
 from sdexp.ground.files import named_path
 from sdexp.ground.nested import leaves
@@ -160,6 +160,7 @@ def compose_onto(run: RunFolder, overrides: list[str]) -> Composed:
         if override.startswith("~"):
             OmegaConf.update(config, key, None)
         else:
-            OmegaConf.update(config, key, OmegaConf.select(composed.config, key), merge=False)
+            value = as_texts(OmegaConf.select(composed.config, key))
+            OmegaConf.update(config, key, value, merge=False)
     derive(config, overrides)
     return Composed(config, choices | {k: v for k, v in composed.choices.items() if k in given})

@@ -1,7 +1,10 @@
+from collections.abc import Callable
+
 import pytest
 
 from sdexp.ground.errors import ConfigError
-from sdexp.launch.compose import compose
+from sdexp.ground.run import RunFolder
+from sdexp.launch.compose import compose, compose_run
 from sdexp.recipes import build_recipes
 
 
@@ -16,6 +19,18 @@ def test_no_negative_prompt_is_an_empty_one(door: str) -> None:
 def test_a_path_is_taken_as_it_is(path: str) -> None:
     for door, key in (("train", "run_dir"), ("report", "runs"), ("generate", "run")):
         assert compose(door, [f"{key}={path}"]).config[key] == path
+
+
+def test_a_run_goes_on_from_its_own_values_and_takes_others_as_they_are(
+    new_run: Callable[..., RunFolder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = new_run("${now:}", "training.seed=7")
+    monkeypatch.chdir(run.path.parent)
+    words = ["run_dir=${now:}", "training.max_train_steps=9", "evaluation.negative_prompt=a ${x}"]
+    config = compose_run(words).config
+    assert (config.run_dir, config.training.seed) == ("${now:}", 7)
+    assert config.training.max_train_steps == 9
+    assert config.evaluation.negative_prompt == "a ${x}"
 
 
 def test_the_command_line_wins_over_everything() -> None:
