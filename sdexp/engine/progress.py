@@ -1,9 +1,13 @@
 """What a person sees while a loop runs: a bar on a terminal, plain lines elsewhere."""
 
+import os
+import signal
 import sys
 import time
 
 from tqdm import tqdm
+
+from sdexp.ground.interrupt import note
 
 PLAIN_SECONDS = 15.0
 
@@ -35,7 +39,7 @@ class Progress:
             now = time.monotonic()
             if now - self.last >= PLAIN_SECONDS or self.done in (self.start + by, self.total):
                 self.last = now
-                print(f"{self.what} {self.done}/{self.total} {text} {self._left(now)}", flush=True)
+                say(f"{self.what} {self.done}/{self.total} {text} {self._left(now)}")
 
     def _left(self, now: float) -> str:
         if self.done >= self.total:
@@ -49,6 +53,12 @@ class Progress:
 
 
 def say(text: str, visible: bool = True) -> None:
-    """One plain line of a run."""
-    if visible:
+    """One plain line of a run; where nobody reads any more, the run ends as by SIGPIPE."""
+    if not visible:
+        return
+    try:
         print(text, flush=True)
+    except BrokenPipeError:
+        # Python would try to write the same line again at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        note(signal.SIGPIPE)

@@ -38,7 +38,7 @@ def listening() -> Iterator[None]:
     received.first = None
     received.count = 0
     received.second_ends = True
-    before = {number: signal.signal(number, _note) for number in SIGNALS}
+    before = {number: signal.signal(number, note) for number in SIGNALS}
     try:
         yield
     finally:
@@ -62,7 +62,8 @@ def counting() -> Iterator[Received]:
         received.second_ends = ends
 
 
-def _note(number: int, frame: FrameType | None) -> None:
+def note(number: int, frame: FrameType | None = None) -> None:
+    """What a signal does when it comes."""
     received.count += 1
     received.first = received.first or number
     if received.second_ends and received.count > 1:

@@ -1,10 +1,13 @@
 import io
+import os
+import signal
 import sys
 
 import pytest
 
 from sdexp.engine import progress
-from sdexp.engine.progress import Progress
+from sdexp.engine.progress import Progress, say
+from sdexp.ground.interrupt import Interrupted, check_interrupt, listening, received
 
 
 def lines(capsys: pytest.CaptureFixture[str], total: int, start: int = 0) -> list[str]:
@@ -39,6 +42,18 @@ def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     shown.close()
     assert "training: 100%" in terminal.getvalue() and "loss 0.5" in terminal.getvalue()
     assert "4/4" in terminal.getvalue()
+
+
+def test_where_nobody_reads_the_run_ends_as_by_a_signal(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as closed, listening():
+        monkeypatch.setattr(sys, "stdout", closed)
+        say("a line")
+        say("another")
+        assert (received.first, received.count) == (signal.SIGPIPE, 1)
+        with pytest.raises(Interrupted, match="SIGPIPE"):
+            check_interrupt()
 
 
 def test_other_ranks_are_silent(capfd: pytest.CaptureFixture[str]) -> None:
