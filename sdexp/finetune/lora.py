@@ -146,8 +146,10 @@ def adapter_tensors(module: Any) -> dict[str, Tensor]:
     """
     from peft.utils import get_peft_model_state_dict
 
+    name = next(iter(module.peft_config))
+    # Else PEFT asks the Hub for the original's vocabulary, or warns that it could not.
     tensors: dict[str, Tensor] = get_peft_model_state_dict(
-        module, adapter_name=next(iter(module.peft_config))
+        module, adapter_name=name, save_embedding_layers=False
     )
     return tensors
 

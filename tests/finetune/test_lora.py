@@ -1,6 +1,6 @@
 import pytest
 
-from sdexp.finetune.lora import Lora
+from sdexp.finetune.lora import Lora, adapter_tensors
 from sdexp.ground.errors import ConfigError
 from tests.finetune.pocket import original
 
@@ -31,3 +31,10 @@ def test_a_target_that_no_layer_has_is_refused(
 ) -> None:
     with pytest.raises(ConfigError, match=message):
         Lora(components, 2, 2.0, 0.0, targets).attach(original())
+
+
+@pytest.mark.filterwarnings("error")
+def test_reading_the_adapters_asks_nobody_for_the_vocabulary() -> None:
+    model = original()
+    Lora(["unet", "text_encoder"], 2, 2.0, 0.0, ["to_q", "q_proj"]).attach(model)
+    assert len(adapter_tensors(model.modules()["text_encoder"])) > 0
