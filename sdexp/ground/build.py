@@ -139,9 +139,12 @@ def _one_line(section: str, error: OmegaConfBaseException) -> str:
 
 
 def _part_class(group: str, node: object, base: type[T]) -> type[T]:
-    if not OmegaConf.is_dict(node) or "_target_" not in node:  # type: ignore[operator]
-        raise ConfigError(f"{group}: no part is chosen; choose one with {group}=NAME")
-    target = str(node["_target_"])  # type: ignore[index]
+    if not isinstance(node, DictConfig) or "_target_" not in node:
+        raise ConfigError(
+            f"{group}: no part is chosen; choose one with {group}=NAME; a file of your own names "
+            "its class in a line _target_: PACKAGE.MODULE.CLASS"
+        )
+    target = str(node["_target_"])
     module_name, _, class_name = target.rpartition(".")
     packages = [PACKAGE, *trusted()]
     refusal = ConfigError(
@@ -152,8 +155,10 @@ def _part_class(group: str, node: object, base: type[T]) -> type[T]:
         raise refusal
     try:
         module = importlib.import_module(module_name)
-    except ModuleNotFoundError:
-        raise refusal from None
+    except ImportError as error:
+        if error.name is not None and f"{module_name}.".startswith(f"{error.name}."):
+            raise refusal from None
+        raise ConfigError(f"{group}._target_={target}: cannot be imported ({error})") from error
     kind = vars(module)[class_name] if class_name in vars(module) else None
     if not (isinstance(kind, type) and issubclass(kind, base) and not inspect.isabstract(kind)):
         raise refusal

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -39,8 +41,15 @@ class AnyTorch(AbstractOptimizer):
             raise ConfigError("\n".join(faults))
         parameter = torch.nn.Parameter(torch.ones(2, 2))
         parameter.grad = torch.ones(2, 2)
+        made = self.build([{"params": [parameter], "lr": self.lr, "name": ""}], "cpu")
+        with self._refusals():
+            made.step()
+
+    @contextmanager
+    def _refusals(self) -> Iterator[None]:
+        """Turn what torch refuses into one line."""
         try:
-            self.build([{"params": [parameter], "lr": self.lr, "name": ""}], "cpu").step()
+            yield
         except (TypeError, ValueError, RuntimeError, AssertionError) as error:
             raise ConfigError(
                 f"optimizer._target_={PREFIX}{self.name}: torch refuses it here "
@@ -48,6 +57,7 @@ class AnyTorch(AbstractOptimizer):
             ) from error
 
     def build(self, groups: list[dict[str, Any]], device: str) -> torch.optim.Optimizer:
+        """Raises `ConfigError` for parameters of a shape that the class does not take."""
         kind = self._kind()
         arguments: dict[str, Any] = {
             key: tuple(value) if isinstance(value, list) else value
@@ -57,19 +67,21 @@ class AnyTorch(AbstractOptimizer):
         wanted = arguments.pop("fused") if "fused" in arguments else None
         if has_fused:
             arguments["fused"] = is_fused(wanted, device)
-        return kind(groups, lr=self.lr, **arguments)
+        with self._refusals():
+            return kind(groups, lr=self.lr, **arguments)
 
     def _kind(self) -> Any:
         """The class; raises `ConfigError` for a name that is none."""
         import torch
 
-        kind = vars(torch.optim)[self.name] if self.name in vars(torch.optim) else None
-        if isinstance(kind, type) and issubclass(kind, torch.optim.Optimizer):
-            return kind
-        known = [n for n, k in vars(torch.optim).items() if isinstance(k, type)]
+        kinds = {name: kind for name, kind in vars(torch.optim).items() if isinstance(kind, type)}
+        # The base of them all is none of them.
+        del kinds["Optimizer"]
+        if self.name in kinds:
+            return kinds[self.name]
         raise ConfigError(
             f"optimizer._target_={PREFIX}{self.name}: not an optimizer of torch.optim; "
-            f"{did_you_mean(self.name, known)}"
+            f"{did_you_mean(self.name, list(kinds))}"
         )
 
 

@@ -59,6 +59,13 @@ def test_only_parts_of_it_are_taken(name: str) -> None:
         build("objective", node, AbstractObjective)
 
 
+def test_a_module_that_cannot_be_imported_is_told(tmp_path: Path) -> None:
+    (tmp_path / "my_objectives.py").write_text("import there_is_no_such_module")
+    plugins.trust(["my_objectives"])
+    with pytest.raises(ConfigError, match=r"cannot be imported \(No module named 'there_is_no"):
+        build("objective", OmegaConf.create(NODE), AbstractObjective)
+
+
 def test_a_name_that_only_begins_alike_is_not_trusted() -> None:
     plugins.trust(["json"])
     with pytest.raises(ConfigError, match="not a part"):

@@ -25,6 +25,7 @@ REFUSED = {
     "AdamV": "not an optimizer of torch.optim; did you mean 'Adam'?",
     "sgd.torch.hub.load": "not an optimizer of torch.optim",
     "lr_scheduler": "not an optimizer of torch.optim",
+    "Optimizer": "not an optimizer of torch.optim",
     "SparseAdam": "torch refuses it here (SparseAdam does not support dense gradients",
     "LBFGS": "torch refuses it here (",
 }
@@ -35,6 +36,14 @@ def test_what_cannot_train_is_refused_before_a_run(name: str) -> None:
     with pytest.raises(ConfigError) as caught:
         AnyTorch(0.1, name, {}).check()
     assert REFUSED[name] in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_parameters_of_a_shape_that_it_does_not_take_are_told() -> None:
+    kernel = torch.nn.Parameter(torch.ones(2, 2, 3, 3))
+    recipe = AnyTorch(0.1, "Muon", {})
+    recipe.check()
+    with pytest.raises(ConfigError, match=r"Muon: torch refuses it here \(Muon only supports 2D"):
+        recipe.build([{"params": [kernel], "lr": 0.1, "name": ""}], "cpu")
 
 
 WRONG = {
