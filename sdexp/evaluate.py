@@ -11,7 +11,7 @@ from sdexp.ground.run import RunFolder
 from sdexp.launch.arguments import Arguments
 from sdexp.launch.beside import evaluate_beside
 from sdexp.launch.compose import Composed, compose, derive
-from sdexp.launch.door import existing_run, finished_run, run_door
+from sdexp.launch.door import finished_run, run_door, usable_run
 from sdexp.launch.freeze import changes, freeze
 from sdexp.launch.job import carry_out
 from sdexp.launch.machine import check_machine
@@ -28,7 +28,7 @@ def main(argv: list[str] | None = None) -> int:
 def _evaluate(arguments: Arguments) -> int:
     """The run's own evaluation where that is still to do, else one beside it."""
     overrides = arguments.overrides
-    run = existing_run(_run_argument(overrides))
+    run = usable_run(_run_argument(overrides))
     config = _evaluation_config(run, compose("evaluate", overrides), overrides)
     recipes = build_recipes(config)
     recipes.check_files()

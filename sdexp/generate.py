@@ -13,7 +13,7 @@ from sdexp.ground.record_files import write_record
 from sdexp.ground.records import GenerateRequest
 from sdexp.launch.arguments import Arguments
 from sdexp.launch.compose import compose
-from sdexp.launch.door import existing_run, finished_run, run_door
+from sdexp.launch.door import finished_run, run_door, usable_run
 from sdexp.launch.job import run_stages
 from sdexp.recipes import build_recipes
 
@@ -30,7 +30,7 @@ def _generate(arguments: Arguments) -> int:
     for key in ("run", "prompt"):
         if OmegaConf.is_missing(config, key):
             raise ConfigError(f"{key}: a value is missing; set {key}=...")
-    run = existing_run(config.run)
+    run = usable_run(config.run)
     finished_run(run)
     recipes = build_recipes(read_run_config(run.config))
     recipes.model.check()

@@ -10,7 +10,7 @@ import sys
 from sdexp.ground.run import RunFolder
 from sdexp.launch.arguments import Arguments
 from sdexp.launch.compose import Composed, compose_run, named_run
-from sdexp.launch.door import existing_run, run_door
+from sdexp.launch.door import check_plugins, run_door
 from sdexp.launch.dry_run import dry_run, wants_dry_run
 from sdexp.launch.files import option_file
 from sdexp.launch.freeze import freeze, run_folder
@@ -38,7 +38,7 @@ def _composed(overrides: list[str]) -> Composed:
     """The configuration of a new run or of one that is there, whose plugins must be trusted."""
     run = named_run(overrides)
     if run is not None:
-        existing_run(str(run.path))
+        check_plugins(run, f"run_dir={run.path}")
     return compose_run(overrides)
 
 
@@ -73,7 +73,7 @@ def _tell_preset(composed: Composed) -> None:
         f"training.train_batch_size={config.training.train_batch_size}",
         f"optimizer.lr={config.optimizer.lr}",
     ]
-    chosen = composed.choices.get("preset", "")
+    chosen = composed.choices["preset"] if "preset" in composed.choices else ""
     name = chosen if option_file("preset", chosen) is not None else "none"
     print(f"preset: {name}; {' '.join(values)}", flush=True)
 

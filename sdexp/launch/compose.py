@@ -19,7 +19,7 @@ from sdexp.ground.nested import leaves
 from sdexp.ground.run import RunFolder
 from sdexp.launch.arguments import quoted
 from sdexp.launch.explain import Command, explain
-from sdexp.launch.files import CONF, GLOBAL_GROUPS, check_chosen, groups, own_folder
+from sdexp.launch.files import CONF, GLOBAL_GROUPS, check_chosen, groups, option_file, own_folder
 from sdexp.launch.roots import EvaluateRoot, GenerateRoot, ReportRoot, StoreRoot, TrainRoot
 
 ROOTS = {
@@ -149,12 +149,14 @@ def compose_onto(run: RunFolder, overrides: list[str]) -> Composed:
     if any(key in GLOBAL_GROUPS for key in given):
         return compose("train", overrides)
     choices = run.read_record().choices
-    kept = [
-        f"{group}={choice}"
-        for group, choice in choices.items()
-        if group not in GLOBAL_GROUPS and group not in given
-    ]
-    composed = compose("train", [*kept, *overrides])
+    kept = {g: c for g, c in choices.items() if g not in GLOBAL_GROUPS and g not in given}
+    for group, choice in kept.items():
+        if option_file(group, choice) is None:
+            raise ConfigError(
+                f"run_dir={run.path}: made with {group}={choice}, a file that is not in conf; add "
+                "--config-dir=DIR, the folder that holds it"
+            )
+    composed = compose("train", [*(f"{g}={c}" for g, c in kept.items()), *overrides])
     config = read_run_config(run.config)
     for override, key in zip(overrides, given, strict=True):
         if override.startswith("~"):

@@ -65,18 +65,32 @@ def refuse_ranks() -> None:
 
 
 def existing_run(path: str) -> RunFolder:
-    """The run folder that a person named; raises `ConfigError` where it is none, `DataError`."""
+    """The run folder that a person named; raises `ConfigError` where it is none."""
     run = RunFolder(named_path("run", path))
     if not run.config.is_file():
         raise ConfigError(
             f"run={path}: no run folder (config.yaml is missing); name one below outputs/"
         )
+    return run
+
+
+def usable_run(path: str) -> RunFolder:
+    """A run whose parts may be built; raises `ConfigError` where it is none, `DataError`."""
+    run = existing_run(path)
+    check_plugins(run, f"run={path}")
+    return run
+
+
+def check_plugins(run: RunFolder, named: str) -> None:
+    """Raise `ConfigError` unless the packages of the run's parts are trusted; `DataError`.
+
+    named: `key=value` by which the person named the run.
+    """
     missing = [name for name in run.read_record().plugins if name not in trusted()]
     if missing:
         raise ConfigError(
-            f"run={path}: made with plugins=[{','.join(missing)}]; add that to the command"
+            f"{named}: made with plugins=[{','.join(missing)}]; add that to the command"
         )
-    return run
 
 
 def finished_run(run: RunFolder) -> None:

@@ -8,7 +8,7 @@ from hydra.errors import OverrideParseException
 from yaml import MarkedYAMLError
 
 from sdexp.ground.build import did_you_mean
-from sdexp.launch.files import groups, options
+from sdexp.launch.files import groups, no_such_option
 
 TELLING = ("Value ", "Invalid ", "Config group override", "Cannot ", "Incompatible")
 # Words of other tools, with what they are called here.
@@ -140,12 +140,7 @@ def _no_such_option(option: str, where: str | None) -> str:
     prefix = f"{where}.yaml: " if where else ""
     if group not in groups() or not choice:
         return f"{prefix}{option}: no such group; {did_you_mean(group, groups())}"
-    if "/" in choice:
-        return (
-            f"{prefix}{group}={choice}: no such option; a Hub id or a folder is set by "
-            f"{group}.pretrained_model_name_or_path={choice}"
-        )
-    return f"{prefix}{group}={choice}: no such option; {did_you_mean(choice, options(group))}"
+    return f"{prefix}{no_such_option(group, choice)}"
 
 
 def no_such_key(key: str, where: str | None, command: Command) -> str:

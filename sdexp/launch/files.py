@@ -5,6 +5,7 @@ from pathlib import Path
 
 from yaml import MarkedYAMLError, YAMLError, safe_load
 
+from sdexp.ground.build import did_you_mean
 from sdexp.ground.errors import ConfigError
 from sdexp.ground.files import named_path
 
@@ -65,9 +66,24 @@ def check_chosen(overrides: list[str]) -> None:
         group, _, value = override.lstrip("+").partition("=")
         if group in known:
             for option in value.strip("[]").split(","):
-                file = option_file(group, option.strip())
-                if file is not None:
-                    _check_file(file, is_global=group in GLOBAL_GROUPS)
+                _check_option(group, option.strip(" '\""))
+
+
+def _check_option(group: str, option: str) -> None:
+    file = option_file(group, option)
+    if file is not None:
+        _check_file(file, is_global=group in GLOBAL_GROUPS)
+    elif option not in ("", "null"):
+        raise ConfigError(no_such_option(group, option))
+
+
+def no_such_option(group: str, option: str) -> str:
+    """What to tell of an option without a file."""
+    told = f"{group}={option}: no such option"
+    if "/" in option:
+        key = f"{group}.pretrained_model_name_or_path"
+        return f"{told}; a Hub id or a folder is set by {key}={option}"
+    return f"{told}; {did_you_mean(option, options(group))}"
 
 
 def _check_file(file: Path, is_global: bool) -> None:

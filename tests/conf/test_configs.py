@@ -26,11 +26,16 @@ def test_the_groups_that_a_person_expects_are_there() -> None:
     assert set(f"{expected} experiment sweep debug".split()) <= set(GROUPS)
 
 
+def of_preset(name: str) -> list[str]:
+    """What chooses a preset: its pair of model and strategy, or its own name."""
+    model, _, finetune = name.partition("_")
+    return [f"model={model}", f"finetune={finetune}"] if finetune else [f"preset={name}"]
+
+
 @pytest.mark.parametrize("group, option", OPTIONS)
 def test_every_option_composes_and_builds(group: str, option: str) -> None:
     if group == "preset":
-        model, _, finetune = option.partition("_")
-        choice = [f"model={model}", f"finetune={finetune}"]
+        choice = of_preset(option)
     else:
         choice = [f"{group}=[{option}]", f"evaluation.primary={option}"]
         choice = choice if group == "metric" else [f"{group}={option}"]
@@ -60,8 +65,7 @@ def test_every_value_of_a_global_file_survives_composition(group: str) -> None:
     for file in sorted((CONF / group).glob("*.yaml")):
         values = leaves(yaml.safe_load(file.read_text()))
         if group == "preset":
-            model, _, finetune = file.stem.partition("_")
-            config = compose("train", [f"model={model}", f"finetune={finetune}"]).config
+            config = compose("train", of_preset(file.stem)).config
         else:
             config = compose("train", [f"{group}={file.stem}"]).config
         for key, value in values.items():
@@ -141,6 +145,7 @@ FAULTS = {
     "tracker=[]": "tracker: nothing is chosen; choose with tracker=NAME",
     "tracker=[wandb,tensorbord]": "tracker=tensorbord: no such option; did you mean 'tensorboard'",
     "tracker.wandb.mode=sometimes": "tracker.wandb.mode=sometimes: allowed is auto | online",
+    "preset=pocket_uent": "preset=pocket_uent: no such option; did you mean 'pocket_unet'?",
     "~optimizer": "optimizer: no part is chosen; choose one with optimizer=NAME",
     "optimizer.betas=[0.9]": "optimizer.betas=[0.9]: allowed is two numbers",
     "optimizer.amsgrad=perhaps": "optimizer.amsgrad: Value 'perhaps'",

@@ -33,6 +33,16 @@ def test_a_run_goes_on_from_its_own_values_and_takes_others_as_they_are(
     assert config.evaluation.negative_prompt == "a ${x}"
 
 
+def test_a_file_of_ones_own_that_a_run_was_made_with_is_asked_for(
+    new_run: Callable[..., RunFolder],
+) -> None:
+    run = new_run("run")
+    run.change_record(choices={"finetune": "lora", "objective": "mine"})
+    with pytest.raises(ConfigError, match="made with objective=mine, a file that is not in conf"):
+        compose_run([f"run_dir={run.path}", "training.seed=1"])
+    assert compose_run([f"run_dir={run.path}", "objective=denoising"]).config.training.seed == 0
+
+
 def test_the_command_line_wins_over_everything() -> None:
     config = compose("train", ["experiment=woodcut_unet", "training.max_train_steps=7"]).config
     assert config.training.max_train_steps == 7

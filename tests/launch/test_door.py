@@ -16,7 +16,7 @@ from sdexp.ground.errors import (
     SdexpError,
 )
 from sdexp.ground.run import RunFolder
-from sdexp.launch.door import existing_run, finished_run, refuse_ranks, run_door
+from sdexp.launch.door import existing_run, finished_run, refuse_ranks, run_door, usable_run
 
 
 def raising(error: BaseException) -> Any:
@@ -79,12 +79,13 @@ def test_a_door_is_no_rank(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_run_needs_its_configuration_and_record(new_run: Any, tmp_path: Path) -> None:
     run = new_run("run")
+    assert usable_run(str(run.path)) == run
     assert existing_run(str(run.path)) == run
     with pytest.raises(ConfigError, match=r"run=absent: no run folder \(config.yaml is missing\)"):
         existing_run("absent")
     run.record.unlink()
     with pytest.raises(DataError, match=r"run\.json: missing"):
-        existing_run(str(run.path))
+        usable_run(str(run.path))
 
 
 def test_packages_that_a_run_was_made_with_are_named_again(
@@ -94,9 +95,10 @@ def test_packages_that_a_run_was_made_with_are_named_again(
     run.change_record(plugins=["json", "email"])
     monkeypatch.setenv("SDEXP_PLUGINS", "json")
     with pytest.raises(ConfigError, match=r"made with plugins=\[email\]; add that"):
-        existing_run(str(run.path))
+        usable_run(str(run.path))
+    assert existing_run(str(run.path)) == run, "a report builds no part"
     monkeypatch.setenv("SDEXP_PLUGINS", "json,email")
-    assert existing_run(str(run.path)) == run
+    assert usable_run(str(run.path)) == run
 
 
 def test_only_a_trained_run_with_weights_is_finished(new_run: Any) -> None:
