@@ -5,7 +5,7 @@ import sys
 
 from omegaconf import DictConfig, OmegaConf
 
-from sdexp.ground.build import Config, read_run_config
+from sdexp.ground.build import Config, as_texts, read_run_config
 from sdexp.ground.errors import ConfigError
 from sdexp.ground.run import RunFolder
 from sdexp.launch.arguments import Arguments
@@ -66,9 +66,9 @@ def _evaluation_config(run: RunFolder, composed: Composed, argv: list[str]) -> C
         if section not in ("run", *MAY_CHANGE):
             raise ConfigError(f"{key}: fixed by the run; allowed: evaluation.*, metric, backbone")
         if key in MAY_CHANGE:
-            config[key] = OmegaConf.to_container(composed.config[key], enum_to_str=True)
+            config[key] = as_texts(composed.config[key])
         elif section != "run":
-            OmegaConf.update(config, key, OmegaConf.select(composed.config, key))
+            OmegaConf.update(config, key, as_texts(OmegaConf.select(composed.config, key)))
     if not config.evaluation.enabled:
         raise ConfigError("evaluation=none: there is nothing to evaluate; leave it out")
     _rescore(config, before)

@@ -1,6 +1,7 @@
 """Door: pictures of a prompt from both models. `python -m sdexp.generate run=... prompt="..."`."""
 
 import re
+import shutil
 import sys
 from datetime import datetime
 
@@ -14,7 +15,7 @@ from sdexp.ground.records import GenerateRequest
 from sdexp.launch.arguments import Arguments
 from sdexp.launch.compose import compose
 from sdexp.launch.door import finished_run, run_door, usable_run
-from sdexp.launch.job import run_stages
+from sdexp.launch.job import REFUSED, run_stages
 from sdexp.recipes import build_recipes
 
 SLUG_LENGTH = 40
@@ -39,7 +40,10 @@ def _generate(arguments: Arguments) -> int:
     name = f"{datetime.now():%Y-%m-%d_%H-%M-%S}_{slug}"
     with run.lock() as lock:
         write_record(run.generated / name / "request.json", request)
-        return run_stages(run, [f"generate:{name}"], 1, lock).exit_code
+        code = run_stages(run, [f"generate:{name}"], 1, lock).exit_code
+        if code in REFUSED:
+            shutil.rmtree(run.generated / name)
+        return code
 
 
 def _request(config: DictConfig, evaluation: EvaluationConfig) -> GenerateRequest:

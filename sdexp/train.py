@@ -14,7 +14,7 @@ from sdexp.launch.door import check_plugins, run_door
 from sdexp.launch.dry_run import dry_run, wants_dry_run
 from sdexp.launch.files import option_file
 from sdexp.launch.freeze import freeze, run_folder
-from sdexp.launch.job import carry_out, next_stages
+from sdexp.launch.job import REFUSED, carry_out, next_stages
 from sdexp.launch.machine import check_machine
 from sdexp.launch.sweep.sweep import sweep
 from sdexp.recipes import build_recipes
@@ -58,7 +58,7 @@ def _one_run(composed: Composed, words: list[str]) -> int:
         command = shlex.join(["python", "-m", "sdexp.train", *words])
         freeze(run, composed, command, "running", warnings)
         code = carry_out(run, recipes, lock, next_stages(run, recipes))
-        if code in (2, 65) and is_new and not run.log.exists():
+        if code in REFUSED and is_new and not run.log.exists():
             shutil.rmtree(run.path)
             print("nothing was trained; the folder is removed", flush=True)
             return code

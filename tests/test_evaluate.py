@@ -58,6 +58,14 @@ def test_every_other_stands_beside_it(
     assert record.command == f"python -m sdexp.evaluate run={run.path} evaluation.replicates=3"
 
 
+def test_a_text_with_signs_of_an_interpolation_is_taken_as_it_is(
+    run: RunFolder, told_worker: Told
+) -> None:
+    told_worker("0")
+    assert evaluate.main([f"run={run.path}", "evaluation.negative_prompt=a ${x}"]) == 0
+    assert read_config(beside(run).config).evaluation.negative_prompt == "a ${x}"
+
+
 def test_a_scorer_takes_the_place_of_the_runs_own(
     run: RunFolder, told_worker: Told, tiny_clip: str
 ) -> None:

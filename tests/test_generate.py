@@ -50,6 +50,12 @@ def test_the_code_of_the_worker_is_that_of_the_command(
     assert read_record(folder / "request.json", GenerateRequest).negative_prompt == ""
 
 
+def test_what_is_refused_leaves_nothing(run: RunFolder, told_worker: Callable[[str], Path]) -> None:
+    told_worker("65:the weights are not those of the training")
+    assert generate.main([f"run={run.path}", "prompt=x"]) == 65
+    assert not list(run.generated.iterdir())
+
+
 @pytest.mark.parametrize(
     "overrides, words",
     [

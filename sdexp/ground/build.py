@@ -108,7 +108,7 @@ def typed(section: str, schema: type[T], values: object) -> T:
         if isinstance(values, DictConfig):
             values = {key: v for key, v in _container(values).items() if key != "_target_"}
         _refuse_truths(section, schema, values)
-        made = OmegaConf.to_object(OmegaConf.merge(structured, values))
+        made = OmegaConf.to_object(OmegaConf.merge(structured, as_texts(values)))
     except OmegaConfBaseException as error:
         raise ConfigError(_one_line(section, error)) from error
     except ValueError as error:

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from sdexp.ground.errors import DiskError
+from sdexp.ground.errors import ConfigError, DiskError
 from sdexp.ground.files import disk_faults, named_path, write_bytes
 
 if TYPE_CHECKING:
@@ -25,9 +25,12 @@ Arrays: TypeAlias = "dict[str, np.ndarray]"
 
 
 def default_root() -> Path:
-    """`SDEXP_STORE`, or the user's cache folder."""
+    """`SDEXP_STORE`, or the user's cache folder; raises `ConfigError` for a file."""
     if named := _variable("SDEXP_STORE"):
-        return named_path("SDEXP_STORE", named)
+        path = named_path("SDEXP_STORE", named)
+        if path.exists() and not path.is_dir():
+            raise ConfigError(f"SDEXP_STORE={named}: is a file; name a folder")
+        return path
     home = _variable("XDG_CACHE_HOME") or "~/.cache"
     return Path(home).expanduser() / "sdexp" / "store"
 

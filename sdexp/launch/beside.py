@@ -1,6 +1,7 @@
 """Evaluations beside a run's own: each whole in a folder below `evaluations/`."""
 
 import re
+import shutil
 from dataclasses import replace
 from datetime import datetime
 
@@ -11,7 +12,7 @@ from sdexp.ground.record_files import read_record, write_record
 from sdexp.ground.records import EvaluationRecord
 from sdexp.ground.run import EvaluationFolder, RunFolder
 from sdexp.launch.freeze import changes
-from sdexp.launch.job import run_followed, status_of, write_page
+from sdexp.launch.job import REFUSED, run_followed, status_of, write_page
 from sdexp.recipes import Recipes
 
 # What a verdict rests on.
@@ -24,10 +25,16 @@ def evaluate_beside(
     run: RunFolder, config: Config, recipes: Recipes, command: str, lock: int
 ) -> tuple[int, EvaluationFolder]:
     """Evaluate by another configuration than the run's own; exit code and folder."""
-    folder = _unfinished(run, config) or _frozen(run, config, command)
+    unfinished = _unfinished(run, config)
+    is_new = unfinished is None
+    folder = unfinished or _frozen(run, config, command)
     print(f"evaluation folder: {folder.path}", flush=True)
     stages = [f"evaluate:{folder.path.name}"]
     outcome = run_followed(run, recipes, stages, lock)
+    if is_new and outcome.exit_code in REFUSED and not folder.partial.exists():
+        shutil.rmtree(folder.path)
+        print("nothing was evaluated; the folder is removed", flush=True)
+        return outcome.exit_code, folder
     record = replace(
         read_record(folder.evaluation_record, EvaluationRecord),
         status=status_of(outcome),

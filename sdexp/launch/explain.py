@@ -50,7 +50,7 @@ def explain(error: BaseException, command: Command) -> str:
         return _unparsed(error.override)
     if isinstance(error, RecursionError):
         return f"{' '.join(command.overrides)}: a file names itself in its defaults list"
-    for rule in (_unreadable, _unknown, _unchosen):
+    for rule in (_unreadable, _unknown, _unchosen, _unfit):
         line = rule(text, command)
         if line:
             return line
@@ -118,6 +118,27 @@ def _unchosen(text: str, command: Command) -> str:
     return f"{', '.join(empty)}: nothing is chosen; name an option"
 
 
+def _unfit(text: str, command: Command) -> str:
+    """Values of a kind that the key cannot have."""
+    full = re.search(r"full_key: (\S+)", text)
+    there = re.search(r"An item is already at '([^']+)'", text)
+    if there:
+        return f"+{there[1]}: the key is there already; leave out the +"
+    if full is None:
+        return ""
+    given = _with_value(full[1], command.overrides)
+    if "does not support deletion" in text:
+        return f"~{full[1]}: cannot be left out"
+    if "is not Optional" in text:
+        return f"{given}: needs a value"
+    if "is not a subclass of" in text:
+        inside = [key for key in command.known if key.startswith(f"{full[1]}.")]
+        return f"{given}: holds other keys, such as {inside[0]}"
+    if "is not a ListConfig" in text:
+        return f"{given}: {LIST}"
+    return ""
+
+
 def _told(text: str, command: Command) -> str:
     """Hydra's own words, as far as they help, with the key."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
@@ -153,9 +174,16 @@ def _hint(key: str, command: Command) -> str:
     last = key.rpartition(".")[2]
     if command.door == "train" and last in SYNONYMS and key != SYNONYMS[last]:
         return f"did you mean '{SYNONYMS[last]}'?"
-    known = sorted(command.known)
-    near = difflib.get_close_matches(key, known, n=1)
-    leaf = [k for k in known if k.rpartition(".")[2] == last]
-    if near or leaf:
-        return f"did you mean '{(near or leaf)[0]}'?"
-    return "see --cfg job for all keys"
+    known = sorted(k for k in command.known if not k.endswith("_target_"))
+    section = f"{key.rpartition('.')[0]}."
+    siblings = [k for k in known if k.startswith(section)]
+    near = difflib.get_close_matches(key.removeprefix(section), _leaves(siblings), n=1)
+    found = [f"{section}{near[0]}"] if near else [k for k in known if _leaves([k]) == [last]]
+    found = found or ([] if siblings else difflib.get_close_matches(key, known, n=1))
+    if found:
+        return f"did you mean '{found[0]}'?"
+    return f"allowed: {', '.join(siblings)}" if siblings else "see --cfg job for all keys"
+
+
+def _leaves(keys: list[str]) -> list[str]:
+    return [key.rpartition(".")[2] for key in keys]

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from sdexp.ground.build import read_run_config
-from sdexp.ground.errors import DiskError, SdexpError
+from sdexp.ground.errors import ConfigError, DataError, DiskError, SdexpError
 from sdexp.ground.files import remove_leftovers
 from sdexp.ground.interrupt import Interrupted, counting, interruptible, listening
 from sdexp.ground.lifeline import FOLLOW_PARENT, end_with_parent
@@ -22,6 +22,8 @@ from sdexp.launch.processes import stack_files, start_workers, wait_for
 from sdexp.recipes import Recipes, build_recipes
 
 INTERNAL = 70
+# Exit codes of what is found wrong before anything is made.
+REFUSED = (ConfigError.exit_code, DataError.exit_code)
 
 
 def carry_out(run: RunFolder, recipes: Recipes, lock: int, stages: list[str]) -> int:

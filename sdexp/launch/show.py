@@ -32,6 +32,12 @@ from sdexp.launch.files import (
 # Options that change what --cfg shows.
 BESIDE_CFG = {"--resolve", "--package", "-p"}
 
+CLOSING = (
+    "--cfg job prints the composed configuration and starts nothing.",
+    "--config-dir=DIR (or SDEXP_CONFIG_DIR) adds your own files to the groups.",
+    '"plugins=[PACKAGE]" (or SDEXP_PLUGINS) lets them name classes of a package of yours.',
+)
+
 
 def show(name: str, arguments: Arguments) -> None:
     """Answer an option that only shows something."""
@@ -84,7 +90,7 @@ def help_text(name: str, composed: Composed) -> str:
     for group, files in chosen.items():
         for file in files:
             parts += ["", f"# {group}={file.stem}", *_text(file)]
-    parts.append("\n--cfg job prints the composed configuration and starts nothing.")
+    parts += ["", *(CLOSING if chosen else CLOSING[:1])]
     return "\n".join(parts)
 
 

@@ -114,3 +114,14 @@ def test_signs_of_an_interpolation_in_a_text_are_written_as_text(text: str, tmp_
     assert config.a[0] == text
     write_config(tmp_path / "config.yaml", config)
     assert plain(read_config(tmp_path / "config.yaml")) == {"a": [text], "b": [text]}
+
+
+def test_a_text_with_signs_of_an_interpolation_reaches_the_part_as_it_is() -> None:
+    @dataclass
+    class Texts:
+        prompt: str
+        words: list[str]
+
+    node = OmegaConf.create({"prompt": r"a \${x}", "words": [r"\${now:}"]})
+    for values in (node, {"prompt": "a ${x}", "words": ["${now:}"]}):
+        assert typed("texts", Texts, values) == Texts("a ${x}", ["${now:}"])

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sdexp.ground.errors import DiskError
+from sdexp.ground.errors import ConfigError, DiskError
 from sdexp.ground.store import Arrays, Store, default_root, digest
 from sdexp.ground.store_keeping import entries, remove
 
@@ -54,6 +54,10 @@ def test_digests_keep_parts_apart() -> None:
 def test_the_environment_names_the_place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("SDEXP_STORE", str(tmp_path))
     assert default_root() == tmp_path
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("SDEXP_STORE", str(tmp_path / "file"))
+    with pytest.raises(ConfigError, match=r"^SDEXP_STORE=.*/file: is a file; name a folder"):
+        default_root()
     monkeypatch.delenv("SDEXP_STORE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert default_root() == tmp_path / "sdexp" / "store"

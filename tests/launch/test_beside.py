@@ -69,6 +69,13 @@ def test_the_runs_own_record_stays(run: RunFolder, told_worker: Told) -> None:
     assert folder.path.name.endswith("_again") and record.differs == []
 
 
+@pytest.mark.parametrize("code", [2, 65])
+def test_a_refused_one_leaves_nothing(code: int, run: RunFolder, told_worker: Told) -> None:
+    told_worker(f"{code}:no such split")
+    result, folder = evaluated(run, read_config(run.config))
+    assert result == code and not folder.path.exists() and not run.report_html.exists()
+
+
 def test_an_interrupted_one_goes_on_in_its_folder(run: RunFolder, told_worker: Told) -> None:
     config = read_config(run.config)
     config.evaluation.seed = 5

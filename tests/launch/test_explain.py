@@ -23,6 +23,11 @@ HINTS = {
     "evaluation.num_inference_steps=1001": "num_inference_steps=1001: allowed is 1000 or less",
     "finetune.target_modules=[[to_q]]": "finetune.target_modules",
     "finetune.target_modules=to_q,to_k": "target_modules=to_q,to_k: a list is written [1,2]",
+    "training.seed=null": "training.seed=null: needs a value",
+    "~training.seed": "~training.seed: cannot be left out",
+    "training=3": "training=3: holds other keys, such as training.",
+    "+optimizer.amsgrad=true": "+optimizer.amsgrad: the key is there already; leave out the +",
+    "objective.wight=1": "objective.wight: no such key; allowed: objective.",
     "training.seed=1,2": "training.seed=1,2: several values are a sweep: add -m",
 }
 
@@ -41,3 +46,7 @@ def test_the_right_key_is_named(override: str) -> None:
 def test_a_list_is_no_sweep_where_there_is_none() -> None:
     with pytest.raises(ConfigError, match=r"seeds=1,2: a list is written \[1,2\]"):
         compose("generate", ["run=x", "prompt=y", "seeds=1,2"])
+    with pytest.raises(ConfigError, match=r"^seeds=1: a list is written \[1,2\]"):
+        compose("generate", ["run=x", "prompt=y", "seeds=1"])
+    with pytest.raises(ConfigError, match=r"^prompt=null: needs a value"):
+        compose("generate", ["run=x", "prompt=null"])
