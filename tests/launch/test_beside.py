@@ -60,11 +60,11 @@ def test_what_sets_it_apart_is_kept(run: RunFolder, told_worker: Told) -> None:
 
 
 def test_the_runs_own_record_stays(run: RunFolder, told_worker: Told) -> None:
-    told_worker("65:too few")
+    told_worker("75:out of memory")
     before = run.record.read_bytes()
     code, folder = evaluated(run, read_config(run.config))
     record = record_of(folder)
-    assert code == 65 and (record.status, record.reason) == ("failed", "too few")
+    assert code == 75 and (record.status, record.reason) == ("failed", "out of memory")
     assert run.record.read_bytes() == before
     assert folder.path.name.endswith("_again") and record.differs == []
 
