@@ -15,7 +15,7 @@ from sdexp.launch.door import finished_run, run_door, usable_run
 from sdexp.launch.freeze import changes, freeze
 from sdexp.launch.job import carry_out
 from sdexp.launch.machine import check_machine
-from sdexp.recipes import build_recipes
+from sdexp.recipes import build_recipes, read_recipes
 
 MAY_CHANGE = ("evaluation", "metric", "backbone")
 
@@ -29,6 +29,7 @@ def _evaluate(arguments: Arguments) -> int:
     """The run's own evaluation where that is still to do, else one beside it."""
     overrides = arguments.overrides
     run = usable_run(_run_argument(overrides))
+    read_recipes(run.config)
     config = _evaluation_config(run, compose("evaluate", overrides), overrides)
     recipes = build_recipes(config)
     recipes.check_files()

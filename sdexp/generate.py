@@ -7,7 +7,6 @@ from datetime import datetime
 
 from omegaconf import DictConfig, OmegaConf
 
-from sdexp.ground.build import read_run_config
 from sdexp.ground.config import MOST_SAMPLING_STEPS, EvaluationConfig, at_least, at_most
 from sdexp.ground.errors import ConfigError
 from sdexp.ground.record_files import write_record
@@ -16,7 +15,7 @@ from sdexp.launch.arguments import Arguments
 from sdexp.launch.compose import compose
 from sdexp.launch.door import finished_run, run_door, usable_run
 from sdexp.launch.job import REFUSED, run_stages
-from sdexp.recipes import build_recipes
+from sdexp.recipes import read_recipes
 
 SLUG_LENGTH = 40
 
@@ -33,7 +32,7 @@ def _generate(arguments: Arguments) -> int:
             raise ConfigError(f"{key}: a value is missing; set {key}=...")
     run = usable_run(config.run)
     finished_run(run)
-    recipes = build_recipes(read_run_config(run.config))
+    recipes = read_recipes(run.config)
     recipes.model.check()
     request = _request(config, recipes.evaluation)
     slug = re.sub(r"[^a-z0-9]+", "-", config.prompt.lower())[:SLUG_LENGTH].strip("-")

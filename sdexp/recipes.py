@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from sdexp.backbone.base import AbstractBackbone
@@ -14,6 +15,7 @@ from sdexp.ground.build import (
     chosen,
     did_you_mean,
     plain,
+    read_run_config,
     typed,
 )
 from sdexp.ground.config import EvaluationConfig, HardwareConfig, SchedulerConfig, TrainingConfig
@@ -161,6 +163,16 @@ def _build_metrics(config: Config, faults: Faults) -> dict[str, Any]:
     if not metrics:
         raise ConfigError("metric: none is chosen; name at least one, such as metric=[kid]")
     return metrics
+
+
+def read_recipes(file: Path) -> Recipes:
+    """The recipes of a run's configuration; raises `ConfigError` that names the file."""
+    config = read_run_config(file)
+    try:
+        return build_recipes(config)
+    except ConfigError as error:
+        lines = str(error).splitlines()
+        raise ConfigError("\n".join(f"{file}: {line}" for line in lines)) from error
 
 
 def build_recipes(config: Config) -> Recipes:

@@ -17,7 +17,7 @@ from sdexp.launch.freeze import freeze, run_folder
 from sdexp.launch.job import REFUSED, carry_out, next_stages
 from sdexp.launch.machine import check_machine
 from sdexp.launch.sweep.sweep import sweep
-from sdexp.recipes import build_recipes
+from sdexp.recipes import build_recipes, read_recipes
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -35,10 +35,11 @@ def _train(arguments: Arguments) -> int:
 
 
 def _composed(overrides: list[str]) -> Composed:
-    """The configuration of a new run or of one that is there, whose plugins must be trusted."""
+    """The configuration of a new run or of one that is there, which must be whole itself."""
     run = named_run(overrides)
     if run is not None:
         check_plugins(run, f"run_dir={run.path}")
+        read_recipes(run.config)
     return compose_run(overrides)
 
 

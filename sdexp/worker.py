@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
 
-from sdexp.ground.build import read_config, read_run_config
+from sdexp.ground.build import read_config
 from sdexp.ground.errors import DataError, DiskError, MemoryFault, SdexpError
 from sdexp.ground.interrupt import Interrupted, check_interrupt, interruptible, listening
 from sdexp.ground.lifeline import FOLLOW_PARENT, STACKS_SIGNAL, end_with_parent
@@ -31,7 +31,7 @@ from sdexp.ground.records import (
 )
 from sdexp.ground.run import RunFolder
 from sdexp.ground.store import Store, default_root
-from sdexp.recipes import build_recipes
+from sdexp.recipes import read_recipes
 
 REMEDIES = {
     "train": "training.train_batch_size",
@@ -132,7 +132,7 @@ def _trainer(run: RunFolder) -> Any:
     from sdexp.engine.train.setup import set_up
     from sdexp.engine.train.trainer import Trainer
 
-    recipes = build_recipes(read_run_config(config_at_work(run)))
+    recipes = read_recipes(config_at_work(run))
     if recipes.evaluation.enabled:
         evaluation_data(recipes)
     setup = set_up(run, recipes, Store(default_root()))
@@ -187,7 +187,7 @@ def _evaluate(run: RunFolder, name: str) -> None:
         from sdexp.engine.saved import check_saved
 
     folder = run.evaluation(name)
-    recipes = build_recipes(read_config(folder.config))
+    recipes = read_recipes(folder.config)
     if is_main() and not name:
         run.change_record(stage="evaluate")
     check_saved(run)
@@ -213,7 +213,7 @@ def _generate(run: RunFolder, name: str) -> None:
     folder = run.generated / name
     request = read_record(folder / "request.json", GenerateRequest)
     check_saved(run)
-    recipes = build_recipes(read_run_config(run.config))
+    recipes = read_recipes(run.config)
     generate(run, folder, recipes, Store(default_root()), request)
 
 
@@ -221,10 +221,10 @@ def _plan(run: RunFolder, name: str) -> None:
     from sdexp.engine.plan.plan import check_plan, make_plan, measure
     from sdexp.engine.plan.words import say_disk, say_measured, say_training
 
-    config = read_run_config(run.config)
+    config = read_config(run.config)
     place = Path(config.run_dir)
     store = Store(default_root())
-    plan = make_plan(run, place, build_recipes(config), store)
+    plan = make_plan(run, place, read_recipes(run.config), store)
     say_training(plan)
     say_disk(plan, place, store)
     check_plan(plan, place, store)

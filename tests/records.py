@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from sdexp.ground.applied import Applied
+from sdexp.ground.build import SECTIONS
 from sdexp.ground.log import LogRow, append_rows, now, read_log
 from sdexp.ground.records import MetricRecord, RunRecord, ScoresRecord, SplitRecord, TrainingRecord
 from sdexp.ground.rows import PictureRow
@@ -35,6 +36,12 @@ FINISHED = RunRecord(
 def logged(path: Path) -> list[dict[str, Any]]:
     """The good rows of a log as plain values."""
     return [asdict(row) for row in read_log(path).rows]
+
+
+def config_text(own: str) -> str:
+    """A run's configuration as YAML: these sections, and nothing in the others."""
+    empty = [s for s in SECTIONS if not any(line.startswith(f"{s}:") for line in own.split("\n"))]
+    return own + "".join(f"{section}: null\n" for section in empty)
 
 
 def write_log(path: Path, rows: list[dict[str, Any]]) -> None:

@@ -100,7 +100,7 @@ def test_no_report_without_its_record(damage: Damage, run: RunFolder, capfd: Any
 @pytest.mark.parametrize(
     ("name", "damages"),
     [
-        ("config.yaml", [binary, a_list]),
+        ("config.yaml", [empty, binary, a_list, truncated]),
         ("log.jsonl", [binary, foreign_lines, missing, a_folder]),
         ("scores.json", [empty, binary, a_list, truncated, missing, a_folder]),
         ("per_image.parquet", [empty, binary, truncated, missing, a_folder]),
@@ -124,13 +124,28 @@ def test_the_report_shows_what_is_good_and_tells_the_rest(
     assert report.main(["run=run"]) == 0
 
 
+@pytest.mark.parametrize("door", DOORS)
+def test_a_wrong_value_in_a_configuration_names_its_file(
+    door: tuple[Any, list[str]], run: RunFolder, capfd: Any
+) -> None:
+    text = run.config.read_text()
+    run.config.write_text(text.replace("max_train_steps: 4", "max_train_steps: four"))
+    before = digest(run.path)
+    line = fault(capfd, 2, *door[1], door=door[0])
+    assert line.startswith("error: run/config.yaml: training.max_train_steps: Value 'four'")
+    assert digest(run.path) == before
+
+
 def test_a_page_of_many_runs_tells_the_damaged_one(
     whole: Path, empty_folder: Path, capfd: Any
 ) -> None:
-    for name in ("config.yaml", "run.json", "log.jsonl", "scores.json", "per_image.parquet"):
+    damages = [(binary, name) for name in ("run.json", "log.jsonl", "scores.json")]
+    damages += [(binary, "per_image.parquet")]
+    damages += [(damage, "config.yaml") for damage in (empty, binary, truncated, missing)]
+    for damage, name in damages:
         shutil.copytree(whole, empty_folder / "runs" / "0")
         shutil.copytree(whole, empty_folder / "runs" / "1")
-        binary(empty_folder / "runs" / "0" / name)
+        damage(empty_folder / "runs" / "0" / name)
         assert report.main(["runs=runs"]) == 0
         told = capfd.readouterr().err
         assert told.startswith(f"warning: runs/0/{name}: ") and told.count("\n") == 1

@@ -8,7 +8,6 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from sdexp.ground.build import read_run_config
 from sdexp.ground.errors import ConfigError, DataError, DiskError, SdexpError
 from sdexp.ground.files import remove_leftovers
 from sdexp.ground.interrupt import Interrupted, counting, interruptible, listening
@@ -19,7 +18,7 @@ from sdexp.ground.records import Outcome, Status
 from sdexp.ground.run import EvaluationFolder, RunFolder
 from sdexp.launch.followers import end, following
 from sdexp.launch.processes import stack_files, start_workers, wait_for
-from sdexp.recipes import Recipes, build_recipes
+from sdexp.recipes import Recipes, read_recipes
 
 INTERNAL = 70
 # Exit codes of what is found wrong before anything is made.
@@ -122,7 +121,7 @@ def main() -> int:
     run = RunFolder(Path(sys.argv[1]))
     try:
         with listening(), interruptible():
-            recipes = build_recipes(read_run_config(config_at_work(run)))
+            recipes = read_recipes(config_at_work(run))
             with run.lock() as lock:
                 return carry_out(run, recipes, lock, next_stages(run, recipes))
     except SdexpError as error:

@@ -41,8 +41,10 @@ def make_run(path: Path, seed: int, told: dict[str, Any] | None, lr: str = "1e-3
     run = RunFolder(path)
     path.mkdir(parents=True)
     run.config.write_text(
-        f"optimizer:\n  lr: {lr}\ntraining:\n  seed: {seed}\nrun_dir: {path}\n"
-        "evaluation:\n  split: test\n  guidance_scale: 3.0\ntracker:\n  mine:\n    name: x\n"
+        records.config_text(
+            f"optimizer:\n  lr: {lr}\ntraining:\n  seed: {seed}\nrun_dir: {path}\n"
+            "evaluation:\n  split: test\n  guidance_scale: 3.0\ntracker:\n  mine:\n    name: x\n"
+        )
     )
     run.write_record(
         replace(

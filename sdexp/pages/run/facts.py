@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from sdexp.ground.build import read_config
+from sdexp.ground.build import read_run_config
 from sdexp.ground.errors import ConfigError, DataError
 from sdexp.ground.log import Log, read_log
 from sdexp.ground.record_files import read_record
@@ -122,8 +122,8 @@ def readable_log(path: Path, faults: list[str]) -> Log:
 
 
 def missing_files(run: RunFolder, record: RunRecord) -> list[str]:
-    """What the training wrote and is not there any more."""
-    written = [run.log] if record.training else []
+    """What a run wrote and is not there any more."""
+    written = [run.config, run.log] if record.training else [run.config]
     written += [run.weights / name for name in record.weights]
     return _missing(written)
 
@@ -140,7 +140,7 @@ def _missing(written: list[Path]) -> list[str]:
 def read_text(path: Path) -> str:
     """The text of a run's configuration; raises `DataError` where it is none."""
     try:
-        read_config(path)
+        read_run_config(path)
     except ConfigError as error:
         raise DataError(str(error)) from error
     return path.read_text()

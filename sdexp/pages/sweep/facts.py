@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sdexp.ground.errors import ConfigError, DataError
+from sdexp.ground.errors import ConfigError
 from sdexp.ground.nested import leaves
 from sdexp.ground.record_files import read_record
 from sdexp.ground.records import (
@@ -25,6 +25,7 @@ from sdexp.pages.run.facts import (
     missing_results,
     read_beside,
     read_scores,
+    read_text,
     readable,
     readable_log,
 )
@@ -204,14 +205,10 @@ def _read_run(path: Path) -> RunRecord:
 
 
 def _read_config(path: Path) -> dict[str, Any]:
+    """The values as plain YAML has them, so that they show as they were typed."""
     import yaml
 
-    try:
-        values = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
-        raise DataError(f"{path}: damaged ({str(error).splitlines()[0]})") from error
-    if not isinstance(values, dict):
-        raise DataError(f"{path}: damaged (holds no configuration)")
+    values: dict[str, Any] = yaml.safe_load(read_text(path))
     return values
 
 

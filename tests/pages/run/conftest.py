@@ -30,7 +30,7 @@ def run(tmp_path: Path) -> RunFolder:
             rows.append(records.row(f"id{k:02d}", model, caption, clip_score=10.0 + gain))
     write_rows(folder.per_image, rows)
     write_record(folder.scores, scores())
-    folder.config.write_text("training:\n  seed: 0\n")
+    folder.config.write_text(records.config_text("training:\n  seed: 0\n"))
     steps = [(step, split) for step in range(20) for split in ("train", "validation")]
     write_log(folder.log, [{"step": s, "split": split, "value": 1 / (s + 1)} for s, split in steps])
     folder.write_record(

@@ -64,4 +64,4 @@ def beside(run: RunFolder, name: str, told: ScoresRecord | None) -> EvaluationFo
 
 def write_config_text(folder: EvaluationFolder, text: str) -> None:
     folder.path.mkdir(parents=True, exist_ok=True)
-    folder.config.write_text(text)
+    folder.config.write_text(records.config_text(text))

@@ -7,6 +7,7 @@ from sdexp.ground.errors import DataError
 from sdexp.pages.sweep.facts import read_sweep
 from sdexp.pages.sweep.page import write_sweep_report
 from tests.pages.sweep_folders import make_run, metric, scores, table
+from tests.records import config_text
 
 
 def test_a_broken_record_of_the_sweep_is_told(sweep: Path) -> None:
@@ -36,7 +37,7 @@ def test_fields_of_another_class_are_no_columns(tmp_path: Path) -> None:
         ("_target_: sdexp.Lora\n  rank: 4", "_target_: sdexp.Lora\n  rank: 8", "_target_: b.Unet")
     ):
         run = make_run(tmp_path / str(number), 1, None)
-        run.config.write_text(f"finetune:\n  {text}\n")
+        run.config.write_text(config_text(f"finetune:\n  {text}\n"))
     assert read_sweep(tmp_path).columns == ["finetune._target_", "finetune.rank"]
     shutil.rmtree(tmp_path / "1")
     found = read_sweep(tmp_path)
