@@ -44,7 +44,9 @@ def _evaluate(arguments: Arguments) -> int:
             freeze(run, composed, command, "running", recipes.warnings())
             code = carry_out(run, recipes, lock, ["evaluate"])
             folder = run
-    if folder.report_html.exists():
+    if code > 128:
+        print("stopped; the same command goes on", flush=True)
+    elif folder.report_html.exists():
         print(f"report: {folder.report_html}", flush=True)
     return code
 

@@ -34,10 +34,10 @@ from sdexp.ground.store import Store, default_root
 from sdexp.recipes import read_recipes
 
 REMEDIES = {
-    "train": "training.train_batch_size",
+    "train": "training.train_batch_size or training.resolution",
     "evaluate": "evaluation.batch_size",
     "generate": "the number of seeds",
-    "plan": "training.train_batch_size",
+    "plan": "training.train_batch_size or training.resolution",
 }
 PACKAGES = ("torch", "diffusers", "transformers", "accelerate", "peft", "numpy", "sdexp")
 

@@ -66,6 +66,14 @@ def test_a_text_with_signs_of_an_interpolation_is_taken_as_it_is(
     assert read_config(beside(run).config).evaluation.negative_prompt == "a ${x}"
 
 
+def test_an_interrupted_one_says_how_to_go_on(
+    run: RunFolder, told_worker: Told, capfd: pytest.CaptureFixture[str]
+) -> None:
+    told_worker("143:stopped by SIGTERM")
+    assert evaluate.main([f"run={run.path}", "evaluation.replicates=3"]) == 143
+    assert capfd.readouterr().out.endswith("stopped; the same command goes on\n")
+
+
 def test_a_scorer_takes_the_place_of_the_runs_own(
     run: RunFolder, told_worker: Told, tiny_clip: str
 ) -> None:

@@ -15,7 +15,7 @@ from sdexp.ground.pending import now
 from sdexp.ground.plugins import trusted
 from sdexp.ground.record_files import write_record
 from sdexp.ground.records import GitRecord, RunRecord, Status
-from sdexp.ground.run import RunFolder, new_run_folder
+from sdexp.ground.run import SWEEP_RECORD, RunFolder, new_run_folder
 from sdexp.ground.same_run import GROWS, differences
 from sdexp.launch.compose import Composed
 from sdexp.launch.files import PACKAGE
@@ -35,6 +35,8 @@ def run_folder(composed: Composed) -> tuple[RunFolder, bool]:
     if run.config.is_file():
         check_resumable(run, config)
         return run, False
+    if (run.path / SWEEP_RECORD).is_file():
+        raise ConfigError(f"run_dir={run.path}: holds a sweep; add -m and its values to go on")
     if run.path.is_file() or run.holds_other_files():
         raise ConfigError(f"run_dir={run.path}: holds files but no run; name a new or empty folder")
     make_folder(run.path)

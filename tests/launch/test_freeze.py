@@ -57,6 +57,12 @@ def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
             run_folder(composed(f"run_dir={path}"))
 
 
+def test_a_folder_of_a_sweep_says_what_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "sweep.json").touch()
+    with pytest.raises(ConfigError, match="holds a sweep; add -m and its values to go on"):
+        run_folder(compose("train", [f"run_dir={tmp_path}"]))
+
+
 def test_the_record_tells_where_a_run_comes_from(frozen: RunFolder) -> None:
     record = frozen.read_record()
     assert record.command == "python -m sdexp.train" and record.status == "running"
