@@ -7,9 +7,10 @@ from typing import Any
 from sdexp.ground.applied import Applied
 from sdexp.ground.build import SECTIONS
 from sdexp.ground.log import LogRow, append_rows, now, read_log
-from sdexp.ground.records import MetricRecord, RunRecord, ScoresRecord, SplitRecord, TrainingRecord
+from sdexp.ground.records import RunRecord, SplitRecord, TrainingRecord
 from sdexp.ground.rows import PictureRow
 from sdexp.ground.sampling import Sampling
+from sdexp.ground.score_records import MetricRecord, ScoresRecord, ShareRecord
 
 TRAINING = TrainingRecord(
     steps=100,
@@ -64,7 +65,11 @@ def metric(finetuned: float, up: bool = False, **changes: Any) -> MetricRecord:
         difference=finetuned - 100,
         ci95=(finetuned - 101, finetuned - 99),
         p=0.001,
+        least_p=0.001,
         minimum_detectable_effect=0.4,
+        needed_prompts=6,
+        effect_size=1.5,
+        wins=ShareRecord(0.75, (0.4, 0.9)),
         smallest_effect=0.5,
         higher_is_better=up,
         backbone="pocket-clip",
@@ -81,6 +86,7 @@ def scores(metrics: dict[str, MetricRecord], **changes: Any) -> ScoresRecord:
     record = ScoresRecord(
         primary=next(iter(metrics)),
         n_prompts=8,
+        n_split=50,
         replicates=1,
         control=None,
         sampling=Sampling("ddim", 20, 3.0, "", 64),

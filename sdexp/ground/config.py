@@ -262,7 +262,6 @@ class EvaluationConfig:
     negative_prompt: str = MISSING
     batch_size: int = MISSING
     num_permutations: int = MISSING
-    num_resamples: int = MISSING
 
     def __post_init__(self) -> None:
         section = "evaluation"
@@ -277,9 +276,7 @@ class EvaluationConfig:
         at_most(section, MOST_SAMPLING_STEPS, num_inference_steps=self.num_inference_steps)
         at_least(section, 2, num_prompts=self.num_prompts)
         at_least(section, 0, seed=self.seed)
-        at_least(
-            section, 99, num_permutations=self.num_permutations, num_resamples=self.num_resamples
-        )
+        at_least(section, 99, num_permutations=self.num_permutations)
         require(section, self.split in ("val", "test"), "split", self.split, "val or test")
 
 

@@ -1,14 +1,10 @@
-"""What stands in run.json, scores.json, sweep.json and their like: each typed once."""
+"""What stands in run.json, sweep.json and their like: each typed once."""
 
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from sdexp.ground.applied import Applied
-from sdexp.ground.sampling import Sampling
-
 Status = Literal["waiting", "running", "finished", "failed", "interrupted"]
 Stage = Literal["train", "evaluate"]
-Verdict = Literal["better", "worse", "no evidence", "underpowered"]
 
 
 @dataclass(frozen=True)
@@ -180,84 +176,6 @@ class PlanRecord:
     run_bytes: int
     store_bytes: int
     seconds: float | None
-
-
-@dataclass(frozen=True)
-class MetricRecord:
-    """One metric of both models and what can be said of finetuned minus original."""
-
-    original: float
-    finetuned: float
-    difference: float
-    ci95: tuple[float, float] | None
-    p: float
-    minimum_detectable_effect: float | None
-    smallest_effect: float
-    higher_is_better: bool
-    backbone: str
-    backbone_sha256: str
-    verdict: Verdict
-    n: int
-    n_reference: int
-
-
-@dataclass(frozen=True)
-class FloorRecord:
-    """A metric of `n` real pictures against `n_reference` others."""
-
-    value: float
-    n: int
-    n_reference: int
-
-
-@dataclass(frozen=True)
-class PairRecord:
-    """A number of each model."""
-
-    original: float
-    finetuned: float
-
-
-@dataclass(frozen=True)
-class ControlsRecord:
-    """Controls by name of the metric."""
-
-    real_vs_real: dict[str, FloorRecord] = field(default_factory=dict)
-    shuffled_captions: dict[str, PairRecord] = field(default_factory=dict)
-    shuffled_references: dict[str, PairRecord] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class DriftRecord:
-    """How far the finetuned pictures lie from the original's."""
-
-    value: float
-    ci95: tuple[float, float] | None
-    backbone: str
-
-
-@dataclass(frozen=True)
-class ScoresRecord:
-    """scores.json: one evaluation; `applied` is the proof of loading, None for a control."""
-
-    primary: str
-    n_prompts: int
-    replicates: int
-    control: str | None
-    sampling: Sampling
-    metrics: dict[str, MetricRecord]
-    applied: Applied | None
-    controls: ControlsRecord = ControlsRecord()
-    drift: dict[str, DriftRecord] = field(default_factory=dict)
-    warnings: list[str] = field(default_factory=list)
-
-    @property
-    def primary_metric(self) -> MetricRecord:
-        return self.metrics[self.primary]
-
-    def __post_init__(self) -> None:
-        if self.primary not in self.metrics:
-            raise ValueError(f"primary={self.primary} is not among the metrics")
 
 
 @dataclass(frozen=True)

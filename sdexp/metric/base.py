@@ -12,7 +12,7 @@ from sdexp.ground.config import at_least
 if TYPE_CHECKING:
     import numpy as np
 
-    from sdexp.stats.distribution import AbstractDistance
+    from sdexp.stats.distances import AbstractDistance
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,6 @@ class AbstractMetric(ABC):
     higher_is_better: ClassVar[bool]
     partner: ClassVar[Literal["caption", "reference", "distribution"]]
     needs: ClassVar[frozenset[Gift]]
-    has_interval: ClassVar[bool] = True
     least_pictures: ClassVar[int] = 1
     enough_references: ClassVar[int] = 0
 
@@ -65,7 +64,7 @@ class AbstractMetric(ABC):
 
     def against(self, reference_features: np.ndarray) -> AbstractDistance:
         """`statistic` with fixed real features [M, d]; a metric may compute ahead from them."""
-        from sdexp.stats.distribution import PlainDistance
+        from sdexp.stats.distances import PlainDistance
 
         return PlainDistance(self.statistic, reference_features)
 

@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 
 from sdexp.metric.base import AbstractDistributionMetric
-from sdexp.stats.distribution import AbstractDistance, FrechetDistance
+from sdexp.stats.distances import AbstractDistance, FrechetDistance
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,6 @@ class Fid(AbstractDistributionMetric):
     """
 
     higher_is_better: ClassVar[bool] = False
-    has_interval: ClassVar[bool] = False
     enough_references: ClassVar[int] = 2048
 
     def against(self, reference_features: np.ndarray) -> AbstractDistance:

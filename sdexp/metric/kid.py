@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 
 from sdexp.metric.base import AbstractDistributionMetric
-from sdexp.stats.distribution import AbstractDistance, KernelDistance
+from sdexp.stats.distances import AbstractDistance, KernelDistance, cubic_kernel
 
 # Papers print the distance in thousandths.
 SCALE = 1000.0
@@ -24,4 +24,4 @@ class Kid(AbstractDistributionMetric):
 
     def against(self, reference_features: np.ndarray) -> AbstractDistance:
         """The distance to real features [M, d]."""
-        return KernelDistance(reference_features, SCALE)
+        return KernelDistance(reference_features, cubic_kernel, SCALE)

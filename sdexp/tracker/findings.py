@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from sdexp.ground.files import file_sha256
 from sdexp.ground.record_files import read_record
-from sdexp.ground.records import EvaluationRecord, ScoresRecord, ToldRecord
+from sdexp.ground.records import EvaluationRecord, ToldRecord
 from sdexp.ground.rows import read_rows
 from sdexp.ground.run import MODELS, EvaluationFolder, RunFolder
+from sdexp.ground.score_records import ScoresRecord
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -35,7 +35,7 @@ ROOMS: dict[str, set[str]] = {
     "engine": BELOW_ENGINE,
     "recipes": BELOW_RECIPES,
     "pages/sweep": {"pages/run", "pages", "ground"},
-    "pages/run": {"pages", "ground"},
+    "pages/run": {"pages", "stats", "ground"},
     "pages": {"ground"},
     **{part: BELOW_PARTS for part in PARTS},
     "stats": set(),

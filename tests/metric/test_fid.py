@@ -6,7 +6,7 @@ import pytest
 from sdexp.backbone.base import PictureSet
 from sdexp.engine.evaluate.features import Features
 from sdexp.metric.fid import Fid
-from sdexp.stats.distribution import frechet_distance
+from sdexp.stats.distances import frechet_distance
 
 METRIC = Fid("clip", 1.0)
 

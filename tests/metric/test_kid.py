@@ -5,7 +5,7 @@ import pytest
 from sdexp.backbone.base import PictureSet
 from sdexp.engine.evaluate.features import Features
 from sdexp.metric.kid import Kid
-from sdexp.stats.distribution import kernel_distance
+from sdexp.stats.distances import kernel_distance
 
 
 def test_kid_is_a_thousand_times_the_kernel_distance(

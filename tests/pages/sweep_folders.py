@@ -11,9 +11,10 @@ from PIL import Image
 
 from sdexp.ground.record_files import FORMAT
 from sdexp.ground.record_files import write_record as write
-from sdexp.ground.records import DriftRecord, GitRecord, MetricRecord, SweepJob, SweepRecord
+from sdexp.ground.records import GitRecord, SweepJob, SweepRecord
 from sdexp.ground.rows import write_rows
 from sdexp.ground.run import MODELS, RunFolder
+from sdexp.ground.score_records import DriftRecord, MetricRecord
 from sdexp.pages.sweep.facts import read_sweep
 from sdexp.pages.sweep.origin import warnings
 from sdexp.pages.sweep.ranking import grouped

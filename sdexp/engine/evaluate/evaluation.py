@@ -19,9 +19,9 @@ from sdexp.ground.config import Control
 from sdexp.ground.errors import DataError
 from sdexp.ground.interrupt import interruptible
 from sdexp.ground.record_files import write_record
-from sdexp.ground.records import ControlsRecord, ScoresRecord
 from sdexp.ground.rows import write_rows
 from sdexp.ground.run import MODELS, EvaluationFolder, RunFolder
+from sdexp.ground.score_records import ControlsRecord, ScoresRecord
 from sdexp.ground.store import Store
 from sdexp.model.base import LoadedModel
 from sdexp.recipes import Recipes
@@ -146,6 +146,7 @@ def _record(
     return ScoresRecord(
         primary=str(config.primary),
         n_prompts=len(pictures.prompts),
+        n_split=len(pictures.references),
         replicates=config.replicates,
         control=None if config.control == Control.none else str(config.control),
         sampling=sampling_of(config, pictures.references.shape[1]),

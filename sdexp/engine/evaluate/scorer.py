@@ -12,14 +12,21 @@ from sdexp.engine.evaluate.features import Features
 from sdexp.engine.prompts import Prompt
 from sdexp.ground.config import EvaluationConfig
 from sdexp.ground.errors import DataError
-from sdexp.ground.records import DriftRecord, FloorRecord, MetricRecord, PairRecord
 from sdexp.ground.rows import PictureRow
 from sdexp.ground.run import MODELS
+from sdexp.ground.score_records import (
+    DriftRecord,
+    FloorRecord,
+    MetricRecord,
+    PairRecord,
+    ShareRecord,
+)
 from sdexp.ground.store import Store
 from sdexp.ground.streams import array_stream
 from sdexp.metric.base import AbstractMetric
+from sdexp.stats.comparison import Comparison, verdict, wilson
 from sdexp.stats.distribution import compare_distributions
-from sdexp.stats.paired import Comparison, compare_means, verdict
+from sdexp.stats.paired import compare_means
 
 
 @dataclass(frozen=True)
@@ -125,9 +132,7 @@ class MetricAtWork:
         features = {model: self._features(model) for model in MODELS}
         original, finetuned = (features[model][:, :, 0] for model in MODELS)
         rng = array_stream(self.config.seed, "inference", self.name)
-        comparison = compare_means(
-            original, finetuned, rng, self.config.num_resamples, self.config.num_permutations
-        )
+        comparison = compare_means(original, finetuned, rng, self.config.num_permutations)
         other = PairRecord(*(float(self._features(model, shift=1).mean()) for model in MODELS))
         by_reference = self.metric.partner == "reference"
         n_reference = len(self.pictures.prompts) if by_reference else 0
@@ -151,7 +156,6 @@ class MetricAtWork:
             np.zeros_like(values),
             values,
             array_stream(self.config.seed, "drift", self.name),
-            self.config.num_resamples,
             self.config.num_permutations,
         )
         backbone = self.source.backbone
@@ -167,7 +171,6 @@ class MetricAtWork:
             original,
             finetuned,
             self.metric.against(real),
-            has_interval=self.metric.has_interval,
             rng=array_stream(self.config.seed, "inference", self.name),
             permutations=self.config.num_permutations,
         )
@@ -194,7 +197,11 @@ class MetricAtWork:
             difference=comparison.difference,
             ci95=comparison.ci95,
             p=comparison.p,
+            least_p=comparison.least_p,
             minimum_detectable_effect=effect if math.isfinite(effect) else None,
+            needed_prompts=comparison.needed_prompts(metric.smallest_effect),
+            effect_size=comparison.effect_size,
+            wins=_wins(comparison, metric.higher_is_better),
             smallest_effect=metric.smallest_effect,
             higher_is_better=metric.higher_is_better,
             backbone=self.source.backbone.name,
@@ -203,6 +210,14 @@ class MetricAtWork:
             n=math.prod(features["original"].shape[:2]),
             n_reference=n_reference,
         )
+
+
+def _wins(comparison: Comparison, higher_is_better: bool) -> ShareRecord | None:
+    """The share of prompts that the finetuned model serves better."""
+    if comparison.win_rate is None:
+        return None
+    share = comparison.win_rate if higher_is_better else 1 - comparison.win_rate
+    return ShareRecord(share, wilson(share, comparison.prompts))
 
 
 def per_image_rows(pictures: Pictures, scores: dict[str, Score]) -> list[PictureRow]:

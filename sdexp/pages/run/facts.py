@@ -9,9 +9,10 @@ from sdexp.ground.build import read_run_config
 from sdexp.ground.errors import ConfigError, DataError
 from sdexp.ground.log import Log, read_log
 from sdexp.ground.record_files import read_record
-from sdexp.ground.records import EvaluatedRecord, EvaluationRecord, RunRecord, ScoresRecord
+from sdexp.ground.records import EvaluatedRecord, EvaluationRecord, RunRecord
 from sdexp.ground.rows import PictureRow, read_rows
 from sdexp.ground.run import EvaluationFolder, RunFolder
+from sdexp.ground.score_records import ScoresRecord
 
 T = TypeVar("T")
 
@@ -47,6 +48,11 @@ class Facts:
         choices = self.record.choices
         parts = [choices[group] for group in ("finetune", "model", "dataset") if group in choices]
         return " / ".join(parts) or "run"
+
+    @property
+    def evaluated(self) -> EvaluatedRecord | None:
+        """What the evaluation took; None before its end."""
+        return self.record.evaluation if self.evaluation is None else self.evaluation.evaluation
 
     @property
     def warnings(self) -> list[str]:

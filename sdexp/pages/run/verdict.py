@@ -2,27 +2,18 @@
 
 from collections.abc import Mapping
 
-from sdexp.ground.records import MetricRecord, PairRecord, ScoresRecord
+from sdexp.ground.score_records import MetricRecord, PairRecord, ScoresRecord
+from sdexp.ground.units import duration
 from sdexp.pages.run.facts import Facts
 from sdexp.pages.words import number
+from sdexp.stats.comparison import LEAST_PROMPTS, SIGNIFICANCE
 
 VERDICTS = {
     "better": "The fine-tuned model is better on {name}.",
     "worse": "The fine-tuned model is worse on {name}.",
-    "no evidence": "No evidence of a difference on {name}.",
+    "too small to matter": "Any difference on {name} is too small to matter.",
     "underpowered": "Too few prompts to tell about {name}.",
-}
-DIFFERENT = (
-    "The difference is larger than chance explains (p below 0.05). It holds for prompts "
-    "like these, this sampler and this scorer; another training seed may move it."
-)
-MEANINGS = {
-    "better": DIFFERENT,
-    "worse": DIFFERENT,
-    "no evidence": "A difference of the size that was declared to matter would probably have been "
-    "seen with this many prompts; none was.",
-    "underpowered": "Even a difference of the size that was declared to matter could have been "
-    "missed. Raise evaluation.num_prompts before concluding anything.",
+    "no evidence": "No evidence of a difference on {name} that matters.",
 }
 CONTROL = "Control: the original against itself."
 UNFINISHED = {
@@ -47,12 +38,62 @@ def verdict_lines(facts: Facts) -> tuple[str, str, str]:
     if scores.control == "self":
         return "control", CONTROL, _control_meaning(scores)
     verdict = scores.primary_metric.verdict
-    return verdict, VERDICTS[verdict].format(name=scores.primary), MEANINGS[verdict]
+    seconds = facts.evaluated.seconds if facts.evaluated else None
+    return verdict, VERDICTS[verdict].format(name=scores.primary), meaning(scores, seconds)
 
 
 def _ended(facts: Facts) -> tuple[str, str | None]:
     at = facts.evaluation or facts.record
     return at.status, at.reason
+
+
+def meaning(scores: ScoresRecord, seconds: float | None) -> str:
+    """What the verdict on the primary metric can mean, and what would tell more.
+
+    seconds: how long the evaluation took.
+    """
+    metric = scores.primary_metric
+    matters = f"{number(metric.smallest_effect)} (smallest_effect)"
+    if metric.verdict in ("better", "worse"):
+        return (
+            "The difference is larger than chance explains (p below 0.05) and at least the "
+            f"{matters} that was declared to matter. It holds for prompts like these, this sampler "
+            "and this judge; another training seed may move it."
+        )
+    if metric.verdict == "too small to matter":
+        return f"The whole 95 % interval lies within {matters} of no difference."
+    if metric.verdict == "underpowered":
+        return f"A difference of {matters} could have been missed. {_remedy(scores, seconds)}"
+    if metric.p < SIGNIFICANCE:
+        return (
+            "There is a difference (p below 0.05), but it is not shown to be as large as the "
+            f"{matters} that was declared to matter."
+        )
+    return f"A difference of {matters} would probably have been seen; none was."
+
+
+def _remedy(scores: ScoresRecord, seconds: float | None) -> str:
+    """How many prompts would tell, and whether the split has them."""
+    metric = scores.primary_metric
+    asked = scores.n_prompts
+    lines = []
+    if metric.least_p >= SIGNIFICANCE:
+        lines.append(
+            f"With {asked} prompts no p can be below {SIGNIFICANCE}; with {LEAST_PROMPTS} it can."
+        )
+    needed = metric.needed_prompts
+    if needed is None:
+        return " ".join([*lines, "No number of prompts is enough for so small an effect."])
+    time = f", about {duration(seconds * needed / asked)} of evaluation" if seconds else ""
+    lines.append(f"About {needed} prompts find it in nine of ten repeats{time}.")
+    if needed > scores.n_split:
+        lines.append(
+            f"The split holds {scores.n_split} pictures: it cannot tell; a larger split, more "
+            "replicates or a larger smallest_effect could."
+        )
+    elif needed > asked:
+        lines.append(f"Set evaluation.num_prompts={needed}.")
+    return " ".join(lines)
 
 
 def _control_meaning(scores: ScoresRecord) -> str:

@@ -8,17 +8,11 @@ from typing import Any
 from sdexp.ground.errors import ConfigError
 from sdexp.ground.nested import leaves
 from sdexp.ground.record_files import read_record
-from sdexp.ground.records import (
-    MetricRecord,
-    RunRecord,
-    ScoresRecord,
-    SweepJob,
-    SweepRecord,
-    TrainingRecord,
-)
+from sdexp.ground.records import RunRecord, SweepJob, SweepRecord, TrainingRecord
 from sdexp.ground.rows import read_rows
 from sdexp.ground.run import SWEEP_RECORD, RunFolder
 from sdexp.ground.same_run import what_counts
+from sdexp.ground.score_records import MetricRecord, ScoresRecord
 from sdexp.pages.run.facts import (
     Facts,
     missing_files,

@@ -81,7 +81,7 @@ def test_a_control_differs_nowhere(trained: RunFolder, recipes: Any, store: Stor
     assert scores["drift"]["lpips_gt"]["value"] == 0.0
     for metric in scores["metrics"].values():
         assert metric["difference"] == 0.0 and metric["p"] == 1.0
-        assert metric["verdict"] == "no evidence"
+        assert metric["verdict"] == "underpowered" and metric["least_p"] == 0.125
 
 
 def test_weights_that_are_not_there_or_do_nothing_are_no_result(

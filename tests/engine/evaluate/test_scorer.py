@@ -42,7 +42,8 @@ def test_drift_is_lpips_between_the_saved_pictures_of_both_models(
 
     from sdexp.ground.assets import located
 
-    evaluate(Evaluation(trained, trained, recipes("evaluation.replicates=2"), store))
+    few = recipes("evaluation.replicates=2", "evaluation.num_prompts=6")
+    evaluate(Evaluation(trained, trained, few, store))
     folder = located("pocket-clip")
     tower = CLIPModel.from_pretrained(folder, dtype=torch.float32).vision_model
     processor = CLIPImageProcessor.from_pretrained(folder)

@@ -4,14 +4,9 @@ from dataclasses import replace
 from typing import Any
 
 from sdexp.ground.record_files import write_record
-from sdexp.ground.records import (
-    ControlsRecord,
-    EvaluationRecord,
-    FloorRecord,
-    PairRecord,
-    ScoresRecord,
-)
+from sdexp.ground.records import EvaluationRecord
 from sdexp.ground.run import EvaluationFolder, RunFolder
+from sdexp.ground.score_records import ControlsRecord, FloorRecord, PairRecord, ScoresRecord
 from tests import records
 from tests.records import metric
 

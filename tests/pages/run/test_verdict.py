@@ -1,15 +1,17 @@
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sdexp.ground.record_files import write_record
-from sdexp.ground.records import DriftRecord
 from sdexp.ground.run import RunFolder
+from sdexp.ground.score_records import DriftRecord
 from sdexp.pages.run.facts import read_facts, read_scores
 from sdexp.pages.run.page import write_report
-from sdexp.pages.run.verdict import drift_lines, verdict_lines
+from sdexp.pages.run.verdict import drift_lines, meaning, verdict_lines
 from tests.pages.run.folders import scores
+from tests.records import metric
 
 
 @pytest.mark.parametrize(
@@ -17,13 +19,47 @@ from tests.pages.run.folders import scores
     [
         ("better", "better on kid"),
         ("worse", "worse on kid"),
-        ("no evidence", "No evidence of a difference on kid"),
+        ("no evidence", "No evidence of a difference on kid that matters"),
+        ("too small to matter", "Any difference on kid is too small to matter"),
         ("underpowered", "Too few prompts to tell about kid"),
     ],
 )
 def test_every_verdict_has_its_sentence(run: RunFolder, verdict: str, sentence: str) -> None:
     write_record(run.scores, scores(verdict=verdict))
     assert sentence in verdict_lines(read_facts(run))[1]
+
+
+UNDERPOWERED = {"verdict": "underpowered", "p": 0.3}
+
+
+@pytest.mark.parametrize(
+    "values, words",
+    [
+        ({"verdict": "better"}, "and at least the 0.500 (smallest_effect) that was declared"),
+        ({"verdict": "too small to matter"}, "interval lies within 0.500 (smallest_effect) of no"),
+        ({"verdict": "no evidence", "p": 0.3}, "would probably have been seen; none was"),
+        ({"verdict": "no evidence", "p": 0.01}, "but it is not shown to be as large as the 0.500"),
+        (
+            UNDERPOWERED | {"needed_prompts": 40},
+            "About 40 prompts find it in nine of ten repeats, about 33 s of evaluation. Set "
+            "evaluation.num_prompts=40.",
+        ),
+        (
+            UNDERPOWERED | {"needed_prompts": 400},
+            "about 6 min of evaluation. The split holds 50 pictures: it cannot tell; a larger",
+        ),
+        (UNDERPOWERED | {"needed_prompts": None}, "No number of prompts is enough for so small"),
+        (
+            UNDERPOWERED | {"least_p": 0.5, "needed_prompts": 6},
+            "With 12 prompts no p can be below 0.05; with 6 it can.",
+        ),
+    ],
+)
+def test_what_a_verdict_can_mean(values: dict[str, Any], words: str) -> None:
+    told = replace(scores(), metrics={"kid": metric(90.0, **values)})
+    assert words in meaning(told, seconds=10.0)
+    asks_for_more = "evaluation.num_prompts=" in meaning(told, seconds=10.0)
+    assert asks_for_more == (values.get("needed_prompts") == 40)
 
 
 def test_a_control_is_no_verdict(run: RunFolder) -> None:

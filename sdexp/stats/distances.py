@@ -1,0 +1,214 @@
+"""Distances between sets of features.
+
+What depends on the real features alone is computed once, because an inference asks for the same
+distance a thousand times.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar
+
+import numpy as np
+
+Kernel = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class Swapped:
+    """Distance of the finetuned minus that of the original under swaps of their labels, [M].
+
+    errors: the standard error of each over prompts, [M]; None for a distance that has none.
+    """
+
+    differences: np.ndarray
+    errors: np.ndarray | None
+
+
+class AbstractDistance(ABC):
+    """The distance of a set of features to fixed real features."""
+
+    has_error: ClassVar[bool] = False
+
+    @abstractmethod
+    def __call__(self, features: np.ndarray) -> float:
+        """The distance of features [N, d]."""
+
+    def swapped(self, features: np.ndarray, swaps: np.ndarray) -> Swapped:
+        """What becomes of both models' distances when prompts have their labels swapped.
+
+        features: original and finetuned, [2, P, R, d]; swaps: bool [M, P].
+        """
+        width = features.shape[-1]
+        prompts = np.arange(swaps.shape[1])
+
+        def side(labels: np.ndarray) -> float:
+            return self(features[labels.astype(int), prompts].reshape(-1, width))
+
+        return Swapped(np.array([side(~labels) - side(labels) for labels in swaps]), None)
+
+
+@dataclass(frozen=True, eq=False)
+class PlainDistance(AbstractDistance):
+    """A statistic of features [N, d] and reference [M, d], with nothing computed ahead."""
+
+    statistic: Callable[[np.ndarray, np.ndarray], float]
+    reference: np.ndarray
+
+    def __call__(self, features: np.ndarray) -> float:
+        """The statistic of features [N, d]."""
+        return self.statistic(features, self.reference)
+
+
+@dataclass(frozen=True, eq=False)
+class FrechetDistance(AbstractDistance):
+    """Frechet distance of the Gaussians fitted to features and to reference [M, d].
+
+    |m1 - m2|^2 + tr(S1) + tr(S2) - 2 tr((S1 S2)^(1/2)) (Heusel et al. 2017, arXiv 1706.08500) with
+    the unbiased covariances. With S1 = A'A and S2 = B'B the last trace is the nuclear norm of AB',
+    exact for every rank, so that neither sqrtm nor complex eigenvalues are needed. Nothing is
+    clamped: equal sets may give a rounding error below zero. Biased upwards in small samples, and
+    resampling with duplicates is wrong for it: it has no standard error.
+    """
+
+    reference: np.ndarray
+
+    @cached_property
+    def _mean(self) -> np.ndarray:
+        mean: np.ndarray = _checked(self.reference).mean(axis=0)
+        return mean
+
+    @cached_property
+    def _root(self) -> np.ndarray:
+        root = _centred(self.reference)
+        if len(root) > root.shape[1]:
+            # The triangular factor has the same Gram matrix and only d rows.
+            root = np.asarray(np.linalg.qr(root, mode="r"))
+        return root
+
+    def __call__(self, features: np.ndarray) -> float:
+        """The distance of features [N, d]; raises `ValueError` for N < 2 or a value not finite."""
+        root = _centred(features)
+        shift = _checked(features).mean(axis=0) - self._mean
+        traces = np.sum(root**2) + np.sum(self._root**2)
+        return float(shift @ shift + traces - 2 * np.linalg.norm(root @ self._root.T, "nuc"))
+
+
+@dataclass(frozen=True, eq=False)
+class KernelDistance(AbstractDistance):
+    """Squared maximum mean discrepancy to reference [M, d], times `scale`.
+
+    The unbiased U-statistic of the whole sample (Gretton et al. 2012, lemma 6); may be below zero.
+    """
+
+    has_error: ClassVar[bool] = True
+
+    reference: np.ndarray
+    kernel: Kernel
+    scale: float = 1.0
+
+    @cached_property
+    def _within(self) -> float:
+        points = _checked(self.reference)
+        gram = self.kernel(points, points)
+        return float((gram.sum() - np.trace(gram)) / (len(gram) * (len(gram) - 1)))
+
+    def __call__(self, features: np.ndarray) -> float:
+        """The distance of features [N, d]; raises `ValueError` for N < 2 or a value not finite."""
+        points = _checked(features)
+        gram = self.kernel(points, points)
+        inner = (gram.sum() - np.trace(gram)) / (len(gram) * (len(gram) - 1))
+        across = self.kernel(points, _checked(self.reference)).mean()
+        return float(self.scale * (inner + self._within - 2 * across))
+
+    def swapped(self, features: np.ndarray, swaps: np.ndarray) -> Swapped:
+        """Errors by the jackknife that deletes a prompt (Efron and Tibshirani 1993, chapter 11)."""
+        sums = _PromptSums.of(features, self.kernel, _checked(self.reference))
+        whole, without = (
+            after - before
+            for before, after in zip(sums.side(swaps), sums.side(~swaps), strict=True)
+        )
+        prompts = swaps.shape[1]
+        errors = self.scale * np.sqrt((prompts - 1) * without.var(axis=1))
+        return Swapped(self.scale * whole, np.nan_to_num(errors, nan=np.inf))
+
+
+@dataclass(frozen=True, eq=False)
+class _PromptSums:
+    """A kernel summed over the replicates of prompts, for both models.
+
+    pairs: of prompts with prompts, [2P, 2P], the original's first; own: of pictures with
+    themselves, [2P]; across: mean over the real pictures, [2P].
+    """
+
+    pairs: np.ndarray
+    own: np.ndarray
+    across: np.ndarray
+    replicates: int
+
+    @classmethod
+    def of(cls, features: np.ndarray, kernel: Kernel, reference: np.ndarray) -> "_PromptSums":
+        models, prompts, replicates, width = features.shape
+        points = _checked(features.reshape(-1, width))
+        count = models * prompts
+        gram = kernel(points, points)
+        own = np.diagonal(gram).reshape(count, replicates).sum(axis=1)
+        pairs = gram.reshape(count, replicates, count, replicates).sum(axis=(1, 3))
+        across = kernel(points, reference).mean(axis=1).reshape(count, replicates).sum(axis=1)
+        return cls(pairs, own, across, replicates)
+
+    def side(self, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The part of the distance that depends on pictures: of all, [M]; without each, [M, P].
+
+        labels: whether a prompt's picture is the finetuned's, bool [M, P].
+        """
+        prompts = labels.shape[1]
+        chosen = np.arange(prompts) + prompts * labels
+        is_chosen = np.concatenate([~labels, labels], axis=1).astype(np.float64)
+        rows = np.take_along_axis(is_chosen @ self.pairs, chosen, axis=1)
+        own = self.own[chosen]
+        across = self.across[chosen]
+        total = rows.sum(axis=1, keepdims=True) - own.sum(axis=1, keepdims=True)
+        apart = self.pairs[chosen, chosen] - own
+        seen = across.sum(axis=1, keepdims=True)
+        count = prompts * self.replicates
+        whole = total / (count * (count - 1)) - 2 * seen / count
+        left = count - self.replicates
+        if left < 2:
+            return whole[:, 0], np.full(labels.shape, np.nan)
+        fewer = total - 2 * (rows - own) + apart
+        without = fewer / (left * (left - 1)) - 2 * (seen - across) / left
+        return whole[:, 0], without
+
+
+def cubic_kernel(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """(x.y / d + 1)^3 of x [N, d] and y [M, d] (Binkowski et al. 2018, arXiv 1801.01401)."""
+    base = x @ y.T / x.shape[1] + 1
+    cube: np.ndarray = base * base * base
+    return cube
+
+
+def frechet_distance(x: np.ndarray, y: np.ndarray) -> float:
+    """`FrechetDistance` of x [N, d] and y [M, d]."""
+    return FrechetDistance(y)(x)
+
+
+def kernel_distance(x: np.ndarray, y: np.ndarray) -> float:
+    """`KernelDistance` of x [N, d] and y [M, d] with the cubic kernel, not scaled."""
+    return KernelDistance(y, cubic_kernel)(x)
+
+
+def _checked(features: np.ndarray) -> np.ndarray:
+    points = np.asarray(features, dtype=np.float64)
+    if points.ndim != 2 or len(points) < 2:
+        raise ValueError(f"features of shape {points.shape}; must be [N, d] with at least 2 rows")
+    if not np.isfinite(points).all():
+        raise ValueError("a feature is not a finite number")
+    return points
+
+
+def _centred(features: np.ndarray) -> np.ndarray:
+    points = _checked(features)
+    centred: np.ndarray = (points - points.mean(axis=0)) / (len(points) - 1) ** 0.5
+    return centred
