@@ -20,7 +20,7 @@ def run(strategy: str, folder: Path) -> None:
 def row(strategy: str, folder: Path) -> str:
     scores = json.loads((folder / "scores.json").read_text())["metrics"]
     record = json.loads((folder / "run.json").read_text())
-    fid, kid, clip = scores["fid"], scores["kid"], scores["clip_score"]
+    fd, kid, clip = scores["fd"], scores["kid"], scores["clip_score"]
     memory = max(record[stage]["peak_memory_gb"] for stage in ("training", "evaluation"))
     whole = record["training"]["first_step"] == 1
     cells = [

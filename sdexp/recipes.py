@@ -59,17 +59,28 @@ class Recipes:
 
     def _backbone_faults(self) -> list[str]:
         """Metrics whose backbone is not chosen, or does not give what they need."""
-        lines = []
-        for name, metric in self.metrics.items():
-            key = f"metric.{name}.backbone={metric.backbone}"
-            if metric.backbone not in self.backbones:
-                hint = did_you_mean(metric.backbone, sorted(self.backbones))
-                lines.append(f"{key}: not among the backbones; {hint}")
-                continue
-            lacking = sorted(metric.needs - self.backbones[metric.backbone].gives)
-            if lacking:
-                lines.append(f"{key}: gives no {lacking[0]}; choose a backbone that does")
-        return lines
+        faults = [self._backbone_fault(name, metric) for name, metric in self.metrics.items()]
+        return [fault for fault in faults if fault]
+
+    def _backbone_fault(self, name: str, metric: AbstractMetric) -> str:
+        key = f"metric.{name}.backbone={metric.backbone}"
+        if metric.backbone not in self.backbones:
+            hint = did_you_mean(metric.backbone, sorted(self.backbones))
+            return f"{key}: not among the backbones; {hint}"
+        backbone = self.backbones[metric.backbone]
+        lacking = sorted(metric.needs - backbone.gives)
+        if lacking:
+            return f"{key}: gives no {lacking[0]}; choose a backbone that does"
+        if metric.standard and metric.standard not in backbone.standards:
+            return (
+                f"{key}: not the network that {metric.standard} is defined by; leave it as it was"
+            )
+        if not metric.is_effect_known:
+            return (
+                f"metric.{name}.smallest_effect: none is known over {metric.backbone}; say which "
+                f"difference would matter by +metric.{name}.smallest_effect.{metric.backbone}=..."
+            )
+        return ""
 
     def _foreign_components(self) -> list[str]:
         foreign = [c for c in self.finetune.components if c not in self.model.trainable]

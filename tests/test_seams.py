@@ -31,9 +31,9 @@ FILES = {
     "backbone/colours.yaml": "# @package backbone.colours\n_target_: tests.families.Colours\n"
     "grid: 4\n",
     "metric/colour_kid.yaml": "# @package metric.colour_kid\n_target_: sdexp.metric.kid.Kid\n"
-    "backbone: colours\nsmallest_effect: 1.0\n",
+    "backbone: colours\nsmallest_effect:\n  colours: 1.0\n",
     "metric/brightness.yaml": "# @package metric.brightness\n_target_: tests.families.Brightness\n"
-    "backbone: colours\nsmallest_effect: 0.01\n",
+    "backbone: colours\nsmallest_effect:\n  colours: 0.01\n",
 }
 CHOSEN = [
     "plugins=[tests.families]",

@@ -51,7 +51,7 @@ def test_a_run_leaves_what_the_design_names(finished: RunFolder) -> None:
     rows = pq.read_table(finished.per_image).to_pylist()
     assert len(rows) == 2 * 4 and all((finished.path / row["path"]).is_file() for row in rows)
     scores = json.loads(finished.scores.read_text())
-    assert set(scores["metrics"]) == {"clip_score", "fid", "kid", "lpips_gt"}
+    assert set(scores["metrics"]) == {"clip_score", "fd", "kid", "lpips_gt"}
     assert scores["applied"]["changed"] == scores["applied"]["applied"] > 0
     assert scores["primary"] == "kid" and scores["n_prompts"] == 4
 
@@ -149,12 +149,13 @@ def test_evaluations_do_not_overwrite_each_other(finished: RunFolder, tmp_path: 
 
 
 @pytest.mark.slow
-def test_a_scorer_named_later_is_that_of_every_metric(finished: RunFolder, tmp_path: Path) -> None:
+def test_a_scorer_named_later_scores_the_prompts(finished: RunFolder, tmp_path: Path) -> None:
     other = shutil.copytree(located("pocket-clip"), tmp_path / "other-clip")
     run = RunFolder(shutil.copytree(finished.path, tmp_path / "scored"))
     assert evaluate.main([f"run={run.path}", f"evaluation.scorer={other}"]) == 0
     scores = json.loads(later(run).scores.read_text())
-    assert {metric["backbone"] for metric in scores["metrics"].values()} == {str(other)}
+    judges = {name: metric["backbone"] for name, metric in scores["metrics"].items()}
+    assert judges["clip_score"] == str(other) and judges["kid"] == "efficientnet_lite0"
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 Gift = Literal["images", "texts", "pairs"]
+Standard = Literal["fid", "lpips"]
 
 # Pictures that go through a network together; the same everywhere, so that no bit depends on it.
 BATCH_SIZE = 32
@@ -33,9 +35,9 @@ class LoadedBackbone(ABC):
     name: str
     sha256: str
 
-    @abstractmethod
     def images(self, pictures: np.ndarray) -> np.ndarray:
         """Features float64 [N, d] of uint8 [N, H, W, 3], at most `BATCH_SIZE`."""
+        raise NotImplementedError
 
     def texts(self, texts: list[str]) -> np.ndarray:
         """Features float64 [N, d] of texts, in the same space as those of pictures."""
@@ -48,9 +50,14 @@ class LoadedBackbone(ABC):
 
 @dataclass(frozen=True)
 class AbstractBackbone(ABC):
-    """Recipe of a backbone; `gives` names the methods that it has."""
+    """Recipe of a backbone.
+
+    gives: the methods that it has. standards: the published measures whose very network it is; no
+    other number may bear their names.
+    """
 
     gives: ClassVar[frozenset[Gift]]
+    standards: ClassVar[frozenset[Standard]] = frozenset()
 
     @property
     @abstractmethod
@@ -95,6 +102,21 @@ class AbstractFeatures(ABC):
 def batches(count: int) -> Iterator[slice]:
     """Consecutive slices of at most `BATCH_SIZE` of `count` things."""
     return (slice(start, start + BATCH_SIZE) for start in range(0, count, BATCH_SIZE))
+
+
+@contextmanager
+def exactly() -> Iterator[None]:
+    """No gradients, and on a GPU float32 as the CPU has it: the same algorithm each time."""
+    import torch
+
+    # cuDNN may otherwise round convolutions to TF32 or choose another algorithm each time.
+    with (
+        torch.inference_mode(),
+        torch.backends.cudnn.flags(
+            enabled=True, benchmark=False, deterministic=True, allow_tf32=False
+        ),
+    ):
+        yield
 
 
 def check_pictures(pictures: np.ndarray) -> None:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from sdexp.backbone.base import AbstractBackbone, Gift, LoadedBackbone, check_pictures
+from sdexp.backbone.base import AbstractBackbone, Gift, LoadedBackbone, check_pictures, exactly
 from sdexp.ground.applied import check_loading
 from sdexp.ground.assets import check_weights, is_embedded, located
 from sdexp.ground.errors import DataError
@@ -19,23 +17,17 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import CLIPImageProcessor, CLIPModel, CLIPTokenizer
 
-EPSILON = 1e-10
-
 
 @dataclass(frozen=True)
 class Clip(AbstractBackbone):
     """A CLIP model (Radford et al. 2021, arXiv 2103.00020).
 
-    images, texts: the projected embeddings, not normalised. pairs: LPIPS (Zhang et al. 2018, arXiv
-    1801.03924, equation 1) over the patch tokens after each layer of the vision tower: tokens of
-    unit length over the channels, squared difference, summed over channels, averaged over patches
-    and over layers, in [0, 4]. The weights of channels and layers are uniform, not fitted to human
-    judgements: not comparable with the numbers of AlexNet or VGG.
+    images, texts: the projected embeddings, not normalised.
 
     `pretrained_model_name_or_path` is an embedded name ("pocket-clip"), a local folder or a Hub id.
     """
 
-    gives: ClassVar[frozenset[Gift]] = frozenset({"images", "texts", "pairs"})
+    gives: ClassVar[frozenset[Gift]] = frozenset({"images", "texts"})
 
     pretrained_model_name_or_path: str
 
@@ -103,7 +95,7 @@ class LoadedClip(LoadedBackbone):
 
     def images(self, pictures: np.ndarray) -> np.ndarray:
         check_pictures(pictures)
-        with _exact():
+        with exactly():
             embedded = self.model.get_image_features(pixel_values=self._pixels(pictures))
         features: np.ndarray = embedded.pooler_output.double().cpu().numpy()
         return features
@@ -117,41 +109,16 @@ class LoadedClip(LoadedBackbone):
             max_length=self.model.config.text_config.max_position_embeddings,
             return_tensors="pt",
         ).to(self.model.device)
-        with _exact():
+        with exactly():
             embedded = self.model.get_text_features(**tokens)
         features: np.ndarray = embedded.pooler_output.double().cpu().numpy()
         return features
-
-    def pairs(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-        import numpy as np
-
-        if left.shape != right.shape:
-            raise ValueError(f"pictures of shape {right.shape} for pictures of shape {left.shape}")
-        layers = zip(self._patches(left), self._patches(right), strict=True)
-        squares = [(_unit(a) - _unit(b)).square().sum(dim=-1).mean(dim=-1) for a, b in layers]
-        per_layer = np.stack([part.double().cpu().numpy() for part in squares])
-        distances: np.ndarray = per_layer.mean(axis=0)
-        return distances
-
-    def _patches(self, pictures: np.ndarray) -> list[Tensor]:
-        """The patch tokens [N, patches, channels] after each layer of the vision tower."""
-        check_pictures(pictures)
-        with _exact():
-            states = self.model.vision_model(
-                pixel_values=self._pixels(pictures), output_hidden_states=True
-            ).hidden_states
-        return [state[:, 1:] for state in states[1:]]
 
     def _pixels(self, pictures: np.ndarray) -> Tensor:
         pixels: Tensor = self.processor(
             images=list(pictures), input_data_format="channels_last", return_tensors="pt"
         ).pixel_values
         return pixels.to(self.model.device)
-
-
-def _unit(tokens: Tensor) -> Tensor:
-    unit: Tensor = tokens / (tokens.norm(dim=-1, keepdim=True) + EPSILON)
-    return unit
 
 
 def _check_end_token(name: str, model: CLIPModel, tokenizer: CLIPTokenizer) -> None:
@@ -163,17 +130,3 @@ def _check_end_token(name: str, model: CLIPModel, tokenizer: CLIPTokenizer) -> N
             f"backbone={name}: the text tower reads token {expected}, but the tokenizer ends "
             f"with {tokenizer.eos_token_id}; set eos_token_id in the folder's config.json"
         )
-
-
-@contextmanager
-def _exact() -> Iterator[None]:
-    import torch
-
-    # cuDNN may otherwise round the patch embedding to TF32 or choose another algorithm each time.
-    with (
-        torch.inference_mode(),
-        torch.backends.cudnn.flags(
-            enabled=True, benchmark=False, deterministic=True, allow_tf32=False
-        ),
-    ):
-        yield

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 
 from sdexp.ground.applied import Applied
 from sdexp.ground.config import require
-from sdexp.ground.errors import DataError
 from sdexp.ground.files import write_text
-from sdexp.ground.tensors import write_tensors
+from sdexp.ground.tensors import read_tensors, write_tensors
 from sdexp.model.base import Component, LoadedModel
 
 if TYPE_CHECKING:
@@ -94,19 +93,6 @@ def read_component(component: Component, folder: Path) -> dict[str, Tensor]:
         (key if prefixed else key.removeprefix(prefix)): tensor
         for key, tensor in read_tensors(folder / component.file).items()
     }
-
-
-def read_tensors(file: Path) -> dict[str, Tensor]:
-    """All tensors of a file; `DataError` when it is missing or damaged."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        return load_file(file)
-    except FileNotFoundError:
-        raise DataError(f"{file}: missing; the run has no such weights") from None
-    except SafetensorError as error:
-        raise DataError(f"{file}: damaged ({error})") from error
 
 
 def exchange(module: nn.Module, tensors: dict[str, Tensor]) -> Applied:

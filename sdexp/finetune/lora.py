@@ -12,12 +12,11 @@ from sdexp.finetune.base import (
     Restored,
     check_components,
     freeze_all,
-    read_tensors,
 )
 from sdexp.ground.applied import Applied
 from sdexp.ground.config import above, at_least, require
 from sdexp.ground.errors import ConfigError
-from sdexp.ground.tensors import write_tensors
+from sdexp.ground.tensors import read_tensors, write_tensors
 from sdexp.model.base import LoadedModel
 
 if TYPE_CHECKING:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sdexp.ground.errors import DataError
 
-# A buffer of numbers from 0 up, that older versions saved and newer ones make anew.
-HARMLESS = "position_ids"
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+# Buffers without an effect on what a network computes: numbers from 0 up, that older versions saved
+# and newer ones make anew, and what batch normalisation counts while it trains.
+HARMLESS = ("position_ids", "num_batches_tracked")
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,21 @@ def check_loading(what: str, info: Mapping[str, Any]) -> None:
     missing = sorted(info["missing_keys"])
     foreign = [*info["unexpected_keys"], *map(str, info["mismatched_keys"]), *info["error_msgs"]]
     unexpected = sorted(name for name in foreign if not name.endswith(HARMLESS))
+    _refuse(what, missing, unexpected)
+
+
+def apply_all(what: str, module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Put every tensor into a network; raises `DataError` unless they are just its own."""
+    own = module.state_dict()
+    missing = [name for name in own if name not in tensors and not name.endswith(HARMLESS)]
+    unexpected = [
+        name for name, t in tensors.items() if name not in own or own[name].shape != t.shape
+    ]
+    _refuse(what, sorted(missing), sorted(unexpected))
+    module.load_state_dict(tensors, strict=False)
+
+
+def _refuse(what: str, missing: list[str], unexpected: list[str]) -> None:
     if missing or unexpected:
         raise DataError(
             f"{what}: {len(missing)} tensors missing and {len(unexpected)} unexpected (first: "

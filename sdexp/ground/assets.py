@@ -7,10 +7,11 @@ from sdexp.ground.errors import DataError
 from sdexp.ground.files import named_path
 
 ASSETS = Path(__file__).parents[1] / "assets"
+WEIGHTS = "model.safetensors"
 
 
 def is_embedded(name: str) -> bool:
-    """Whether the name is that of an asset: made for the embedded data and nothing else."""
+    """Whether the name is that of an asset."""
     return name in os.listdir(ASSETS)
 
 
@@ -20,11 +21,16 @@ def located(name: str) -> str:
 
 
 def check_weights(key: str, name: str, config_file: str) -> None:
-    """Raise `DataError` unless `name` is a folder with `config_file`, or a cached Hub id."""
+    """Raise `DataError` unless `name` is a folder with `config_file`, or a cached Hub id.
+
+    A file of weights is as good as a folder where nothing but weights is asked for.
+    """
     folder = named_path(key, located(name))
     if folder.is_dir():
         if not (folder / config_file).is_file():
             raise DataError(f"{key}={name}: the folder has no {config_file}; name one that has")
+        return
+    if config_file == WEIGHTS and folder.is_file():
         return
     if name.startswith((".", "/", "~")) or name.count("/") != 1:
         raise DataError(
@@ -35,6 +41,18 @@ def check_weights(key: str, name: str, config_file: str) -> None:
             f"{key}={name}: not in the Hub's cache and HF_HUB_OFFLINE=1; download it with "
             f"`hf download {name}`, or set {key} to a local folder"
         )
+
+
+def weights_file(name: str) -> Path:
+    """The file of weights of an asset, a local folder or file, or a Hub id."""
+    place = Path(located(name))
+    if place.is_dir():
+        return place / WEIGHTS
+    if place.is_file():
+        return place
+    from huggingface_hub import hf_hub_download
+
+    return Path(hf_hub_download(name, WEIGHTS))
 
 
 def _cached(name: str, file: str) -> bool:

@@ -1,11 +1,11 @@
-"""Safetensors files: written whole or not at all."""
+"""Safetensors files: written whole or not at all, and read."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sdexp.ground.errors import DiskError
+from sdexp.ground.errors import DataError, DiskError
 from sdexp.ground.files import written_whole
 
 if TYPE_CHECKING:
@@ -25,3 +25,16 @@ def write_tensors(
             save_file(ordered, temporary, metadata=metadata)
         except SafetensorError as error:
             raise DiskError(f"{file}: cannot be written ({error})") from error
+
+
+def read_tensors(file: Path) -> dict[str, Tensor]:
+    """All tensors of a file; `DataError` when it is missing or damaged."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(file)
+    except FileNotFoundError:
+        raise DataError(f"{file}: missing; put it back") from None
+    except SafetensorError as error:
+        raise DataError(f"{file}: damaged ({error})") from error

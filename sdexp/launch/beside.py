@@ -17,7 +17,7 @@ from sdexp.recipes import Recipes
 
 # What a verdict rests on.
 PRIMARY = "evaluation.primary"
-SMALLEST_EFFECT = ".smallest_effect"
+SMALLEST_EFFECT = ".smallest_effect."
 NAME_LENGTH = 60
 
 
@@ -71,7 +71,7 @@ def _frozen(run: RunFolder, config: Config, command: str) -> EvaluationFolder:
         command=command,
         started=now(),
         differs=[f"{key}: {old} -> {new}" for key, (old, new) in differs.items()],
-        chosen_later=[key for key in differs if key == PRIMARY or key.endswith(SMALLEST_EFFECT)],
+        chosen_later=[key for key in differs if key == PRIMARY or SMALLEST_EFFECT in key],
         steps=_steps(run),
     )
     write_config(folder.config, config)

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from sdexp.backbone.base import AbstractFeatures, Gift, PictureSet
+from sdexp.backbone.base import AbstractFeatures, Gift, PictureSet, Standard
 from sdexp.ground.config import at_least
 
 if TYPE_CHECKING:
@@ -21,7 +21,9 @@ class AbstractMetric(ABC):
 
     backbone: which of the group `backbone` it rests on; every number of the metric carries its
     name and hash. smallest_effect: a smaller difference than this would not matter, in the unit of
-    the metric.
+    the metric, by backbone.
+
+    standard: the published measure whose name the metric bears, and whose network it then needs.
 
     partner: what a picture is held against. "caption" and "reference" make a number for each
     picture, d = 1, whose mean is the statistic; "distribution" compares the features of all
@@ -34,12 +36,24 @@ class AbstractMetric(ABC):
     needs: ClassVar[frozenset[Gift]]
     least_pictures: ClassVar[int] = 1
     enough_references: ClassVar[int] = 0
+    standard: ClassVar[Standard | None] = None
 
     backbone: str
-    smallest_effect: float
+    smallest_effect: dict[str, float]
 
     def __post_init__(self) -> None:
-        at_least("metric", 0, smallest_effect=self.smallest_effect)
+        named = {f"smallest_effect.{key}": value for key, value in self.smallest_effect.items()}
+        at_least("metric", 0, **named)
+
+    @property
+    def is_effect_known(self) -> bool:
+        """Whether it is said which difference would matter over this backbone."""
+        return self.backbone in self.smallest_effect
+
+    @property
+    def matters(self) -> float:
+        """The least difference worth knowing."""
+        return self.smallest_effect[self.backbone]
 
     @abstractmethod
     def features(

@@ -5,21 +5,23 @@ from typing import ClassVar
 
 import numpy as np
 
+from sdexp.backbone.base import Standard
 from sdexp.metric.base import AbstractDistributionMetric
 from sdexp.stats.distances import AbstractDistance, FrechetDistance
 
 
 @dataclass(frozen=True)
 class Fid(AbstractDistributionMetric):
-    """Frechet distance of picture embeddings.
+    """Frechet Inception distance (Heusel et al. 2017, arXiv 1706.08500).
 
-    Heusel et al. 2017 (arXiv 1706.08500); over CLIP (Kynkaanniemi et al. 2023, arXiv 2203.06026)
-    not comparable with Inception's numbers. Biased upwards in small samples, more so for diverse
-    models; hence no interval.
+    Over the 2015 network alone; the resize stands in the backbone's name, because numbers by
+    another one differ. Biased upwards in small samples, more so for diverse models; hence no
+    interval.
     """
 
     higher_is_better: ClassVar[bool] = False
     enough_references: ClassVar[int] = 2048
+    standard: ClassVar[Standard | None] = "fid"
 
     def against(self, reference_features: np.ndarray) -> AbstractDistance:
         """The distance to real features [M, d]."""

@@ -16,8 +16,8 @@ SCALE = 1000.0
 class Kid(AbstractDistributionMetric):
     """Kernel distance of picture embeddings, times 1000.
 
-    Binkowski et al. 2018 (arXiv 1801.01401) over the whole sample instead of random subsets; over
-    CLIP not comparable with Inception's numbers. May be below zero.
+    Binkowski et al. 2018 (arXiv 1801.01401) over the whole sample instead of random subsets;
+    comparable only within one backbone. May be below zero.
     """
 
     higher_is_better: ClassVar[bool] = False

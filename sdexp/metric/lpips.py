@@ -5,17 +5,18 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from sdexp.backbone.base import AbstractFeatures, Gift, PictureSet
+from sdexp.backbone.base import AbstractFeatures, Gift, PictureSet, Standard
 from sdexp.metric.base import AbstractMetric
 
 
 @dataclass(frozen=True)
 class LpipsGt(AbstractMetric):
-    """The backbone's distance between a picture and its ground truth; 0 for equal pictures."""
+    """LPIPS (Zhang et al. 2018) of a picture and its ground truth; 0 for equal pictures."""
 
     higher_is_better: ClassVar[bool] = False
     partner: ClassVar[Literal["caption", "reference", "distribution"]] = "reference"
     needs: ClassVar[frozenset[Gift]] = frozenset({"pairs"})
+    standard: ClassVar[Standard | None] = "lpips"
 
     def features(
         self,

@@ -73,8 +73,6 @@ def test_float_pictures_are_refused(clip: LoadedClip, pixels: np.ndarray) -> Non
     for wrong in (pixels / 255, pixels[0], pixels[..., :1], pixels[:0]):
         with pytest.raises(ValueError, match="must be uint8"):
             clip.images(wrong)
-        with pytest.raises(ValueError, match="must be uint8"):
-            clip.pairs(wrong, wrong)
 
 
 @pytest.mark.parametrize(("pooled", "fits"), [(2, True), (5, False)])
@@ -128,46 +126,3 @@ def test_what_is_missing_is_told_before_and_while_loading(tmp_path: Path) -> Non
     (tmp_path / "config.json").write_text('{"model_type": "clip"}')
     with pytest.raises(DataError, match="cannot be loaded"):
         load(tmp_path)
-
-
-def naive(folder: str, left: np.ndarray, right: np.ndarray) -> float:
-    """LPIPS by a plain loop over layers and patches."""
-    from PIL import Image
-    from transformers import CLIPImageProcessor, CLIPModel
-
-    model = CLIPModel.from_pretrained(folder).eval()
-    processor = CLIPImageProcessor.from_pretrained(folder)
-    states = []
-    for picture in (left, right):
-        shown = processor(images=Image.fromarray(picture), return_tensors="pt")
-        with torch.inference_mode():
-            hidden = model.vision_model(**shown, output_hidden_states=True).hidden_states
-        states.append([layer[0].double().numpy() for layer in hidden])
-    layers = []
-    for layer in (1, 2, 3):
-        patches = []
-        for patch in range(1, 17):
-            a, b = (state[layer][patch] for state in states)
-            patches.append(np.sum((a / np.linalg.norm(a) - b / np.linalg.norm(b)) ** 2))
-        layers.append(np.mean(patches))
-    return float(np.mean(layers))
-
-
-def test_distances_agree_with_the_formula(
-    clip: LoadedClip, tiny_clip: str, pixels: np.ndarray
-) -> None:
-    distances = clip.pairs(pixels, pixels[::-1].copy())
-    assert distances.shape == (20,)
-    for index in (0, 15):
-        expected = naive(tiny_clip, pixels[index], pixels[19 - index])
-        assert distances[index] == pytest.approx(expected, rel=1e-5)
-    assert not clip.pairs(pixels, pixels.copy()).any()
-
-
-def test_distance_grows_with_noise(clip: LoadedClip, pixels: np.ndarray) -> None:
-    grey = np.full_like(pixels, 128)
-    means = [
-        clip.pairs((grey * (1 - noise) + pixels * noise).astype(np.uint8), grey).mean()
-        for noise in (0.1, 0.4, 1.0)
-    ]
-    assert 0 < means[0] < means[1] < means[2] <= 4

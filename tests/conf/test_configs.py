@@ -37,9 +37,13 @@ def test_every_option_composes_and_builds(group: str, option: str) -> None:
     if group == "preset":
         choice = of_preset(option)
     else:
-        choice = [f"{group}=[{option}]", f"evaluation.primary={option}"]
-        choice = choice if group == "metric" else [f"{group}={option}"]
-        choice = [f"backbone=[{option}]"] if group == "backbone" else choice
+        choice = [f"{group}={option}"]
+        # A backbone of the list that metrics name must be there.
+        choice = (
+            [f"backbone=[clip,alexnet,efficientnet_lite0,{option}]"]
+            if group == "backbone"
+            else choice
+        )
     build_recipes(compose("train", [*choice, *FILL.get(option, [])]).config)
 
 
@@ -133,8 +137,8 @@ FAULTS = {
     f"finetune={300 * 'a'}": "no such option",
     "dataset=imagefolder": "dataset.data_dir: a value is missing",
     "evaluation.primary=psnr": "evaluation.primary=psnr: not among the metrics",
-    "metric.fid.smallest_effect=-1": "smallest_effect=-1.0: allowed is 0",
-    "metric.fid.backbone=clap": "metric.fid.backbone=clap: not among the backbones; did you mean",
+    "metric.kid.smallest_effect.clip=-1": "smallest_effect.clip=-1.0: allowed is 0",
+    "metric.kid.backbone=clap": "metric.kid.backbone=clap: not among the backbones; did you mean",
     "backbone=[]": "backbone: nothing is chosen; choose with backbone=NAME",
     "model._target_=os.system": "model._target_=os.system: not a part",
     "model._target_=sdexp.ground.run.subprocess.run": "not a part",

@@ -45,7 +45,7 @@ def test_what_sets_it_apart_is_kept(run: RunFolder, told_worker: Told) -> None:
     asked = told_worker("0")
     other = read_config(run.config)
     other.evaluation.replicates = 7
-    other.metric.kid.smallest_effect = 0.25
+    other.metric.kid.smallest_effect.efficientnet_lite0 = 0.25
     code, folder = evaluated(run, other)
     assert code == 0 and folder.path.parent == run.evaluations
     assert (
@@ -53,7 +53,7 @@ def test_what_sets_it_apart_is_kept(run: RunFolder, told_worker: Told) -> None:
     )
     record = record_of(folder)
     assert any(line.endswith("evaluation.replicates: 1 -> 7") for line in record.differs)
-    assert record.chosen_later == ["metric.kid.smallest_effect"]
+    assert record.chosen_later == ["metric.kid.smallest_effect.efficientnet_lite0"]
     assert record.steps == 100 and record.status == "finished" and record.command == "the command"
     assert read_config(folder.config) == other and read_config(run.config) != other
     assert folder.report_html.is_file() and folder.path.name in run.report_html.read_text()

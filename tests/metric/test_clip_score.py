@@ -11,7 +11,7 @@ from sdexp.engine.evaluate.features import Features
 from sdexp.ground.store import Store
 from sdexp.metric.clip_score import ClipScore
 
-METRIC = ClipScore("clip", 0.5)
+METRIC = ClipScore("clip", {"clip": 0.5})
 
 
 def test_scores_agree_with_transformers(

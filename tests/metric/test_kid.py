@@ -11,7 +11,7 @@ from sdexp.stats.distances import kernel_distance
 def test_kid_is_a_thousand_times_the_kernel_distance(
     source: Features, pictures: PictureSet
 ) -> None:
-    metric = Kid("clip", 1.0)
+    metric = Kid("clip", {"clip": 1.0})
     features = metric.features(source, pictures, [""] * 40, None)
     made, real = features[:15], features[15:]
     expected = pytest.approx(1000 * kernel_distance(made, real), rel=1e-12)

@@ -1,13 +1,22 @@
 """LPIPS: the backbone's pair distances, each picture with its own reference."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from sdexp.backbone.alexnet import AlexNet
 from sdexp.backbone.base import PictureSet
 from sdexp.engine.evaluate.features import Features
+from sdexp.ground.store import Store
 from sdexp.metric.lpips import LpipsGt
 
-METRIC = LpipsGt("clip", 0.005)
+METRIC = LpipsGt("alexnet", {"alexnet": 0.005})
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Features:
+    return Features(AlexNet("alexnet").start("cpu"), Store(tmp_path), "cpu")
 
 
 def test_distances_are_those_of_the_backbone(source: Features, pictures: PictureSet) -> None:
@@ -30,5 +39,5 @@ def test_references_must_match(source: Features, pictures: PictureSet) -> None:
 
 
 def test_a_smallest_effect_below_zero_is_refused() -> None:
-    with pytest.raises(ValueError, match="smallest_effect=-1"):
-        LpipsGt("clip", -1.0)
+    with pytest.raises(ValueError, match="smallest_effect.alexnet=-1"):
+        LpipsGt("alexnet", {"alexnet": -1.0})

@@ -80,10 +80,10 @@ def test_one_pixel_or_other_weights_never_hit_an_old_entry(
 
 
 def test_pairs_of_different_numbers_are_refused_by_the_backbone(
-    tiny_clip: str, pixels: np.ndarray, tmp_path: Path
+    pixels: np.ndarray, tmp_path: Path
 ) -> None:
-    from sdexp.backbone.clip import Clip
+    from sdexp.backbone.alexnet import AlexNet
 
-    source = Features(Clip(tiny_clip).start("cpu"), Store(tmp_path), "cpu")
+    source = Features(AlexNet("alexnet").start("cpu"), Store(tmp_path), "cpu")
     with pytest.raises(ValueError, match="pictures of shape"):
         source.pairs(PictureSet(pixels[:2], False), PictureSet(pixels[:3], False))

@@ -7,6 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
+from sdexp.backbone.alexnet import AlexNet
 from sdexp.engine.evaluate.evaluation import Evaluation, evaluate
 from sdexp.ground.run import RunFolder
 from sdexp.ground.store import Store
@@ -37,22 +38,13 @@ def test_clip_scores_are_those_of_the_saved_files(
 def test_drift_is_lpips_between_the_saved_pictures_of_both_models(
     trained: RunFolder, recipes: Any, store: Store
 ) -> None:
-    """Recomputed from the PNG files with the tower's own hidden states."""
-    from transformers import CLIPImageProcessor, CLIPModel
-
-    from sdexp.ground.assets import located
-
+    """Recomputed from the PNG files."""
     few = recipes("evaluation.replicates=2", "evaluation.num_prompts=6")
     evaluate(Evaluation(trained, trained, few, store))
-    folder = located("pocket-clip")
-    tower = CLIPModel.from_pretrained(folder, dtype=torch.float32).vision_model
-    processor = CLIPImageProcessor.from_pretrained(folder)
+    judge = AlexNet("alexnet").start("cpu")
 
-    def tokens(row: dict[str, Any]) -> list[torch.Tensor]:
-        pixels = processor(Image.open(trained.path / row["path"]), return_tensors="pt")
-        with torch.inference_mode():
-            layers = tower(**pixels, output_hidden_states=True).hidden_states[1:]
-        return [torch.nn.functional.normalize(layer[0, 1:], dim=-1) for layer in layers]
+    def picture(row: dict[str, Any]) -> np.ndarray:
+        return np.asarray(Image.open(trained.path / row["path"]))[None]
 
     rows = pq.read_table(trained.per_image).to_pylist()
     half = len(rows) // 2
@@ -60,12 +52,11 @@ def test_drift_is_lpips_between_the_saved_pictures_of_both_models(
     for original, finetuned in zip(rows[:half], rows[half:], strict=True):
         assert original["prompt_id"] == finetuned["prompt_id"]
         assert original["replicate"] == finetuned["replicate"]
-        layers = zip(tokens(original), tokens(finetuned), strict=True)
-        distance = float(np.mean([float((a - b).square().sum(-1).mean()) for a, b in layers]))
+        distance = float(judge.pairs(picture(original), picture(finetuned))[0])
         distances.setdefault(original["prompt_id"], []).append(distance)
     by_prompt = [np.mean(values) for values in distances.values()]
     drift = json.loads(trained.scores.read_text())["drift"]
-    assert list(drift) == ["lpips_gt"] and drift["lpips_gt"]["backbone"] == "pocket-clip"
+    assert list(drift) == ["lpips_gt"] and drift["lpips_gt"]["backbone"] == "alexnet"
     assert drift["lpips_gt"]["value"] == pytest.approx(np.mean(by_prompt), abs=1e-4)
     low, high = drift["lpips_gt"]["ci95"]
     assert min(by_prompt) - 1e-4 <= low < drift["lpips_gt"]["value"] < high
