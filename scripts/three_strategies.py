@@ -28,8 +28,8 @@ def row(strategy: str, folder: Path) -> str:
         f"{record['command_seconds']:.0f} s" if whole else "interrupted",
         f"{memory:.1f} GB",
         f"{kid['original']:.0f} -> {kid['finetuned']:.0f} ({kid['verdict']})",
-        f"{fid['original']:.1f} -> {fid['finetuned']:.1f}",
-        f"{fid['finetuned'] / fid['original']:.2f}",
+        f"{fd['original']:.1f} -> {fd['finetuned']:.1f}",
+        f"{fd['finetuned'] / fd['original']:.2f}",
         f"{clip['original']:.2f} -> {clip['finetuned']:.2f} ({clip['verdict']})",
     ]
     return f"| {' | '.join(cells)} |"
@@ -43,7 +43,7 @@ def main() -> None:
         if not (folder / "scores.json").exists():
             run(strategy, folder)
         rows.append(row(strategy, folder))
-    print("| strategy | whole command | peak memory | KID x1000 | FID | ratio | CLIP score |")
+    print("| strategy | whole command | peak memory | KID x1000 | FD | ratio | CLIP score |")
     print("|---|---|---|---|---|---|---|")
     print("\n".join(rows))
 
