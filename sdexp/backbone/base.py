@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
@@ -20,10 +20,29 @@ BATCH_SIZE = 32
 
 @dataclass(frozen=True, eq=False)
 class PictureSet:
-    """Pictures, uint8 [N, H, W, 3]; `shared` when other runs may ask for the same ones."""
+    """Pictures that are read when they are looked at, so that not all of them lie in memory.
 
-    pixels: np.ndarray
+    read: picture k as uint8 [H, W, 3]; shared: whether other runs may ask for the same ones.
+    """
+
+    count: int
+    read: Callable[[int], np.ndarray]
     shared: bool
+
+    @classmethod
+    def of(cls, pixels: np.ndarray, shared: bool = False) -> PictureSet:
+        """Those of an array uint8 [N, H, W, 3]."""
+        return cls(len(pixels), pixels.__getitem__, shared)
+
+    def batch(self, rows: slice) -> np.ndarray:
+        """uint8 [N, H, W, 3]; raises `ValueError` for pictures of several sizes."""
+        import numpy as np
+
+        return np.stack([self.read(k) for k in range(self.count)[rows]])
+
+    def at(self, places: Sequence[int]) -> PictureSet:
+        """Those at these places, in their order."""
+        return PictureSet(len(places), lambda k: self.read(places[k]), self.shared)
 
 
 class LoadedBackbone(ABC):

@@ -73,6 +73,12 @@ def to_signed(pixels: Tensor) -> Tensor:
     return pixels.float() / 127.5 - 1
 
 
+def read_png(path: Path) -> np.ndarray:
+    """uint8 [H, W, 3] as `save_png` wrote them."""
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
 def save_png(pixels: np.ndarray, path: Path) -> None:
     """Write uint8 [H, W, 3] without loss; equal pixels give equal bytes."""
     with disk_faults(path):

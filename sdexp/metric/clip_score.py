@@ -28,8 +28,8 @@ class ClipScore(AbstractMetric):
         captions: list[str],
         references: PictureSet | None,
     ) -> np.ndarray:
-        if len(pictures.pixels) != len(captions):
-            raise ValueError(f"{len(pictures.pixels)} pictures and {len(captions)} prompts")
+        if pictures.count != len(captions):
+            raise ValueError(f"{pictures.count} pictures and {len(captions)} prompts")
         seen = source.images(pictures)
         said = source.texts(captions)
         lengths = np.linalg.norm(seen, axis=1) * np.linalg.norm(said, axis=1)

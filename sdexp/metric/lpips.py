@@ -25,11 +25,9 @@ class LpipsGt(AbstractMetric):
         captions: list[str],
         references: PictureSet | None,
     ) -> np.ndarray:
-        if references is None or references.pixels.shape != pictures.pixels.shape:
-            shape = None if references is None else references.pixels.shape
-            raise ValueError(
-                f"references of shape {shape} for pictures of shape {pictures.pixels.shape}"
-            )
+        if references is None or references.count != pictures.count:
+            count = None if references is None else references.count
+            raise ValueError(f"{count} references for {pictures.count} pictures")
         return source.pairs(pictures, references)[:, None]
 
     def statistic(self, features: np.ndarray, reference_features: np.ndarray) -> float:

@@ -31,7 +31,7 @@ def pixels() -> np.ndarray:
 
 @pytest.fixture
 def pictures(pixels: np.ndarray) -> PictureSet:
-    return PictureSet(pixels, shared=False)
+    return PictureSet.of(pixels, shared=False)
 
 
 @pytest.fixture

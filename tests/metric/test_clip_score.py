@@ -24,7 +24,7 @@ def test_scores_agree_with_transformers(
     model = CLIPModel.from_pretrained(backbone).eval()
     tokens = CLIPTokenizer.from_pretrained(backbone)(prompts, padding=True, return_tensors="pt")
     processor = CLIPImageProcessor.from_pretrained(backbone)
-    shown = [Image.fromarray(picture) for picture in pictures.pixels]
+    shown = [Image.fromarray(picture) for picture in pictures.batch(slice(None))]
     pixels = processor(images=shown, return_tensors="pt")
     with torch.inference_mode():
         logits = model(**tokens, **pixels).logits_per_image / model.logit_scale.exp()

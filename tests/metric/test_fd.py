@@ -26,6 +26,6 @@ def test_fd_grows_with_noise(source: Features, pixels: np.ndarray) -> None:
     features = []
     for noise in (0.0, 0.2, 0.5, 1.0):
         mixed = (smooth * (1 - noise) + pixels * noise).astype(np.uint8)
-        features.append(METRIC.features(source, PictureSet(mixed, False), [], None))
+        features.append(METRIC.features(source, PictureSet.of(mixed, False), [], None))
     distances = [METRIC.statistic(part, features[0]) for part in features]
     assert distances == sorted(distances)

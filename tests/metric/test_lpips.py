@@ -19,23 +19,25 @@ def source(tmp_path: Path) -> Features:
     return Features(AlexNet("alexnet").start("cpu"), Store(tmp_path), "cpu")
 
 
-def test_distances_are_those_of_the_backbone(source: Features, pictures: PictureSet) -> None:
-    turned = PictureSet(pictures.pixels[::-1].copy(), shared=False)
+def test_distances_are_those_of_the_backbone(
+    source: Features, pictures: PictureSet, pixels: np.ndarray
+) -> None:
+    turned = PictureSet.of(pixels[::-1].copy())
     distances = METRIC.features(source, pictures, [""] * 40, turned)
     assert distances.shape == (40, 1)
     for rows in (slice(0, 32), slice(32, 40)):
-        expected = source.backbone.pairs(pictures.pixels[rows], turned.pixels[rows])
+        expected = source.backbone.pairs(pixels[rows], turned.batch(rows))
         assert np.array_equal(distances[rows, 0], expected)
     assert METRIC.statistic(distances, distances[:0]) == pytest.approx(distances.mean())
     assert not METRIC.features(source, pictures, [""] * 40, pictures).any()
 
 
-def test_references_must_match(source: Features, pictures: PictureSet) -> None:
-    fewer = PictureSet(pictures.pixels[:1], shared=False)
-    smaller = PictureSet(pictures.pixels[:, :32], shared=False)
-    for wrong in (None, fewer, smaller):
-        with pytest.raises(ValueError, match="references of shape"):
+def test_references_must_match(source: Features, pictures: PictureSet, pixels: np.ndarray) -> None:
+    for wrong in (None, PictureSet.of(pixels[:1])):
+        with pytest.raises(ValueError, match="references for 40 pictures"):
             METRIC.features(source, pictures, [""] * 40, wrong)
+    with pytest.raises(ValueError, match="pictures of shape"):
+        METRIC.features(source, pictures, [""] * 40, PictureSet.of(pixels[:, :32]))
 
 
 def test_a_smallest_effect_below_zero_is_refused() -> None:

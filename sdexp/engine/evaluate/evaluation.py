@@ -4,9 +4,9 @@ import shutil
 import time
 from dataclasses import dataclass, replace
 
-import numpy as np
 from accelerate import Accelerator
 
+from sdexp.engine.evaluate.judges import check_judges
 from sdexp.engine.evaluate.pictures import PictureMaker, reference_pictures
 from sdexp.engine.evaluate.scorer import Pictures, Score, Scorer, per_image_rows
 from sdexp.engine.hardware import make_accelerator
@@ -20,7 +20,7 @@ from sdexp.ground.errors import DataError
 from sdexp.ground.interrupt import interruptible
 from sdexp.ground.record_files import write_record
 from sdexp.ground.rows import write_rows
-from sdexp.ground.run import MODELS, EvaluationFolder, RunFolder
+from sdexp.ground.run import EvaluationFolder, RunFolder
 from sdexp.ground.score_records import ControlsRecord, ScoresRecord
 from sdexp.ground.store import Store
 from sdexp.model.base import LoadedModel
@@ -83,6 +83,9 @@ def _make_pictures(
     model = recipes.model.load(device, "float32")
     check_original(work.run, model.fingerprints())
     maker = _maker(work, model, accelerator)
+    if accelerator.is_main_process:
+        with interruptible():
+            check_judges(recipes, work.store, device, maker.sampling.resolution)
     original = maker.pictures(model, prompts, folder.images("original"), "original")
     # Loaded and made afresh also as a control: pictures from the shared store would prove nothing.
     model = recipes.model.load(device, "float32")
@@ -91,16 +94,16 @@ def _make_pictures(
     finetuned = fresh.pictures(model, prompts, folder.images("finetuned"), "finetuned")
     if original is None or finetuned is None:
         return None
-    if applied is not None and np.array_equal(original, finetuned):
+    if applied is not None and original.sha256 == finetuned.sha256:
         raise DataError(
             "every picture of the finetuned model equals the original's: the weights have no effect"
         )
     references = reference_pictures(data, maker.sampling.resolution)
     for prompt in prompts:
-        save_png(references[prompt.index], folder.images("reference") / f"{prompt.prompt_id}.png")
-    own = np.array([prompt.index for prompt in prompts])
+        file = folder.images("reference") / f"{prompt.prompt_id}.png"
+        save_png(references.read(prompt.index), file)
     made = {"original": original, "finetuned": finetuned}
-    return Pictures(prompts, made, references, own), applied
+    return Pictures(prompts, maker.replicates, made, references), applied
 
 
 def _maker(work: Evaluation, model: LoadedModel, accelerator: Accelerator) -> PictureMaker:
@@ -146,10 +149,10 @@ def _record(
     return ScoresRecord(
         primary=str(config.primary),
         n_prompts=len(pictures.prompts),
-        n_split=len(pictures.references),
+        n_split=pictures.references.count,
         replicates=config.replicates,
         control=None if config.control == Control.none else str(config.control),
-        sampling=sampling_of(config, pictures.references.shape[1]),
+        sampling=sampling_of(config, pictures.resolution),
         metrics={name: score.record for name, score in scores.items()},
         applied=applied,
         controls=ControlsRecord(
@@ -170,16 +173,15 @@ def _warnings(recipes: Recipes, pictures: Pictures) -> list[str]:
     got = len(pictures.prompts)
     if got < asked:
         lines.append(f"evaluation.num_prompts={asked}: the split holds only {got} pictures")
-    real = len(pictures.references)
+    real = pictures.references.count
     lines += [
         f"{name} rests on {real} real pictures: below {metric.enough_references} it is biased "
         "upwards and compares only with values at the same N and backbone"
         for name, metric in recipes.metrics.items()
         if real < metric.enough_references
     ]
-    for model in MODELS:
-        flat = pictures.made[model].reshape(-1, *pictures.made[model].shape[2:])
-        blank = int((flat.max(axis=(1, 2, 3)) == flat.min(axis=(1, 2, 3))).sum())
-        if blank:
-            lines.append(f"{blank} of {len(flat)} pictures of the {model} are of one colour")
+    for model, made in pictures.made.items():
+        if made.blank:
+            count = made.shown.count
+            lines.append(f"{made.blank} of {count} pictures of the {model} are of one colour")
     return lines

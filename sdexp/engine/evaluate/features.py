@@ -8,6 +8,7 @@ import torch
 import transformers
 
 from sdexp.backbone.base import AbstractFeatures, LoadedBackbone, PictureSet, batches
+from sdexp.ground.errors import DataError
 from sdexp.ground.store import Store, digest
 
 FEATURES = "features"
@@ -24,6 +25,7 @@ class Features(AbstractFeatures):
         self.backbone = backbone
         self._store = store
         self._known: dict[str, np.ndarray] = {}
+        self._seen: dict[PictureSet, np.ndarray] = {}
         self._facts = [
             backbone.sha256,
             torch.device(device).type,
@@ -33,12 +35,15 @@ class Features(AbstractFeatures):
         ]
 
     def images(self, pictures: PictureSet) -> np.ndarray:
-        parts = []
-        for rows in batches(len(pictures.pixels)):
-            part = pictures.pixels[rows]
-            make = partial(self.backbone.images, part)
-            parts.append(self._once(["images", *_shown(part)], pictures.shared, make))
-        return np.concatenate(parts)
+        if pictures not in self._seen:
+            parts = [self._part(pictures, rows) for rows in batches(pictures.count)]
+            self._seen[pictures] = np.concatenate(parts)
+        return self._seen[pictures]
+
+    def _part(self, pictures: PictureSet, rows: slice) -> np.ndarray:
+        part = pictures.batch(rows)
+        make = partial(self.backbone.images, part)
+        return self._once(["images", *_shown(part)], pictures.shared, make)
 
     def texts(self, texts: list[str]) -> np.ndarray:
         parts = []
@@ -50,8 +55,8 @@ class Features(AbstractFeatures):
     def pairs(self, left: PictureSet, right: PictureSet) -> np.ndarray:
         shared = left.shared and right.shared
         parts = []
-        for rows in batches(len(left.pixels)):
-            pair = (left.pixels[rows], right.pixels[rows])
+        for rows in batches(left.count):
+            pair = (left.batch(rows), right.batch(rows))
             key = ["pairs", *_shown(pair[0]), *_shown(pair[1])]
             parts.append(self._once(key, shared, partial(self.backbone.pairs, *pair)))
         return np.concatenate(parts)
@@ -61,7 +66,10 @@ class Features(AbstractFeatures):
     ) -> np.ndarray:
         key = digest(*self._facts, *what)
         if key not in self._known:
-            self._known[key] = self._kept(key, make) if shared else make()
+            made = self._kept(key, make) if shared else make()
+            if not np.isfinite(made).all():
+                raise DataError(f"{self.backbone.name}: gives numbers that are not finite")
+            self._known[key] = made
         return self._known[key]
 
     def _kept(self, key: str, make: Callable[[], np.ndarray]) -> np.ndarray:

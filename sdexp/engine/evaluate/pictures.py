@@ -1,5 +1,6 @@
 """Evaluation pictures: the same prompts and the same noise for every model."""
 
+import hashlib
 import json
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -12,8 +13,9 @@ import torch
 import transformers
 from accelerate import Accelerator
 
+from sdexp.backbone.base import PictureSet
 from sdexp.dataset.base import OpenDataset
-from sdexp.engine.images import crop_square, save_png
+from sdexp.engine.images import crop_square, read_png, save_png
 from sdexp.engine.progress import Progress
 from sdexp.engine.prompts import Prompt, noise_of
 from sdexp.ground.interrupt import interruptible
@@ -25,6 +27,18 @@ PICTURES = "pictures"
 
 
 Pair = tuple[Prompt, int]
+
+
+@dataclass(frozen=True)
+class MadePictures:
+    """The pictures of one model, all replicates of a prompt together.
+
+    sha256: of the pixels of each; blank: how many are of one colour.
+    """
+
+    shown: PictureSet
+    sha256: list[str]
+    blank: int
 
 
 @dataclass(frozen=True)
@@ -44,24 +58,25 @@ class PictureMaker:
 
     def pictures(
         self, model: LoadedModel, prompts: list[Prompt], folder: Path, name: str
-    ) -> np.ndarray | None:
-        """uint8 [P, R, H, W, 3], also written as `<folder>/<prompt_id>_<replicate>.png`.
-
-        None in every process but the main one.
-        """
+    ) -> MadePictures | None:
+        """Pictures as `<folder>/<prompt_id>_<replicate>.png`; None but in the main process."""
         batches = self._batches(prompts)
         self._fill(model, batches, name)
         self.accelerator.wait_for_everyone()
         if not self.accelerator.is_main_process:
             return None
-        made = []
+        files = []
+        hashes = []
+        blank = 0
         for batch in batches:
-            pixels = self._batch(model, batch)
-            made.append(pixels)
-            for (prompt, replicate), picture in zip(batch, pixels, strict=True):
-                save_png(picture, folder / f"{prompt.prompt_id}_{replicate}.png")
-        side = self.sampling.resolution
-        return np.concatenate(made).reshape(len(prompts), self.replicates, side, side, 3)
+            for (prompt, replicate), picture in zip(batch, self._batch(model, batch), strict=True):
+                file = folder / f"{prompt.prompt_id}_{replicate}.png"
+                save_png(picture, file)
+                files.append(file)
+                hashes.append(hashlib.sha256(picture.tobytes()).hexdigest())
+                blank += int(picture.max() == picture.min())
+        shown = PictureSet(len(files), lambda k: read_png(files[k]), shared=name == "original")
+        return MadePictures(shown, hashes, blank)
 
     def keys(self, model: LoadedModel, prompts: list[Prompt]) -> list[str]:
         """Where the batches of these prompts lie in the store."""
@@ -135,7 +150,10 @@ def pictures_key(model: LoadedModel, sampling: Sampling, what: list[Any]) -> str
     return digest(json.dumps(facts, sort_keys=True))
 
 
-def reference_pictures(data: OpenDataset, resolution: int) -> np.ndarray:
-    """Every picture of a split as the models would see it, uint8 [M, R, R, 3]."""
-    squares = [np.asarray(crop_square(data[i].image, resolution)) for i in range(len(data))]
-    return np.stack(squares)
+def reference_pictures(data: OpenDataset, resolution: int) -> PictureSet:
+    """Every picture of a split as the models would see it, [R, R, 3]."""
+
+    def read(index: int) -> np.ndarray:
+        return np.asarray(crop_square(data[index].image, resolution))
+
+    return PictureSet(len(data), read, shared=True)

@@ -1,6 +1,5 @@
 """Scores of original and finetuned pictures, and whether they differ."""
 
-import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ import numpy as np
 
 from sdexp.backbone.base import AbstractBackbone, PictureSet
 from sdexp.engine.evaluate.features import Features
+from sdexp.engine.evaluate.pictures import MadePictures
 from sdexp.engine.prompts import Prompt
 from sdexp.ground.config import EvaluationConfig
 from sdexp.ground.errors import DataError
@@ -33,19 +33,19 @@ from sdexp.stats.paired import compare_means
 class Pictures:
     """Everything that is scored.
 
-    made: by model, uint8 [P, R, H, W, 3]; references: uint8 [M, H, W, 3], all real pictures of
-    the split; own: places of the prompts' own pictures in them, [P].
+    made: by model, those of each prompt's replicates together; references: all real pictures of
+    the split, where `prompt.index` is the place of a prompt's own.
     """
 
     prompts: list[Prompt]
-    made: dict[str, np.ndarray]
-    references: np.ndarray
-    own: np.ndarray
+    replicates: int
+    made: dict[str, MadePictures]
+    references: PictureSet
 
-    def flat(self, model: str) -> PictureSet:
-        """All pictures of a model in one row; those of the original are the same for many runs."""
-        made = self.made[model]
-        return PictureSet(made.reshape(-1, *made.shape[2:]), shared=model == "original")
+    @property
+    def resolution(self) -> int:
+        """Pixels of each side."""
+        return len(self.references.read(0))
 
 
 @dataclass(frozen=True)
@@ -95,8 +95,8 @@ class Scorer:
         return self._started[name]
 
     def _check_numbers(self, name: str, metric: AbstractMetric, pictures: Pictures) -> None:
-        made = math.prod(pictures.made["original"].shape[:2])
-        real = len(pictures.references)
+        made = len(pictures.prompts) * pictures.replicates
+        real = pictures.references.count
         least = metric.least_pictures
         if min(made, real) < least:
             raise DataError(
@@ -118,14 +118,16 @@ class MetricAtWork:
     def _features(self, model: str, shift: int = 0) -> np.ndarray:
         """[P, R, d]; `shift` holds each picture against another prompt, as a control."""
         pictures = self.pictures
-        count, replicates = pictures.made[model].shape[:2]
-        partner = np.roll(np.arange(count), -shift).repeat(replicates)
-        captions = [pictures.prompts[i].caption for i in partner]
+        count = len(pictures.prompts)
+        partner = np.roll(np.arange(count), -shift).repeat(pictures.replicates)
+        partners = [pictures.prompts[i] for i in partner]
+        captions = [prompt.caption for prompt in partners]
         references = None
         if self.metric.partner == "reference":
-            references = PictureSet(pictures.references[pictures.own[partner]], shared=True)
-        flat = self.metric.features(self.source, pictures.flat(model), captions, references)
-        return flat.reshape(count, replicates, -1)
+            references = pictures.references.at([prompt.index for prompt in partners])
+        shown = pictures.made[model].shown
+        flat = self.metric.features(self.source, shown, captions, references)
+        return flat.reshape(count, pictures.replicates, -1)
 
     def paired(self) -> Score:
         """A number for each picture, compared prompt by prompt."""
@@ -146,9 +148,10 @@ class MetricAtWork:
 
     def _drift(self) -> DriftRecord:
         """The metric between both models' pictures of one prompt and replicate."""
-        original, finetuned = (self.pictures.flat(model) for model in MODELS)
-        shape = self.pictures.made["original"].shape[:2]
-        captions = [prompt.caption for prompt in self.pictures.prompts for _ in range(shape[1])]
+        pictures = self.pictures
+        original, finetuned = (pictures.made[model].shown for model in MODELS)
+        shape = (len(pictures.prompts), pictures.replicates)
+        captions = [prompt.caption for prompt in pictures.prompts for _ in range(shape[1])]
         flat = self.metric.features(self.source, finetuned, captions, original)
         values = flat.reshape(shape)
         # Against zeros the paired interval is that of the mean itself.
@@ -164,8 +167,7 @@ class MetricAtWork:
     def distributions(self) -> Score:
         """All pictures of a model against all real ones."""
         features = {model: self._features(model) for model in MODELS}
-        references = PictureSet(self.pictures.references, shared=True)
-        real = self.metric.features(self.source, references, [], None)
+        real = self.metric.features(self.source, self.pictures.references, [], None)
         original, finetuned = (features[model] for model in MODELS)
         comparison = compare_distributions(
             original,
@@ -227,7 +229,7 @@ def per_image_rows(pictures: Pictures, scores: dict[str, Score]) -> list[Picture
         _row(pictures, per_picture, model, i, replicate)
         for model in MODELS
         for i in range(len(pictures.prompts))
-        for replicate in range(pictures.made[model].shape[1])
+        for replicate in range(pictures.replicates)
     ]
 
 
@@ -239,7 +241,6 @@ def _row(
     replicate: int,
 ) -> PictureRow:
     prompt = pictures.prompts[i]
-    pixels = pictures.made[model][i, replicate]
     return PictureRow(
         prompt_id=prompt.prompt_id,
         replicate=replicate,
@@ -247,6 +248,6 @@ def _row(
         sample_id=prompt.sample_id,
         caption=prompt.caption,
         path=f"images/{model}/{prompt.prompt_id}_{replicate}.png",
-        pixel_sha256=hashlib.sha256(pixels.tobytes()).hexdigest(),
+        pixel_sha256=pictures.made[model].sha256[i * pictures.replicates + replicate],
         scores={name: float(f[model][i, replicate, 0]) for name, f in per_picture.items()},
     )

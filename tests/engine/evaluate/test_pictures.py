@@ -1,3 +1,4 @@
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,24 @@ def test_pictures_hardly_depend_on_the_batch_size(recipes: Any, tmp_path: Path) 
     for size in (1, 4):
         store = Store(tmp_path / "store" / str(size))
         maker = PictureMaker(sampling, 2, size, 0, store, accelerator)
-        results.append(maker.pictures(model, prompts, tmp_path / str(size), "x"))
-    assert results[0].shape == (3, 2, 64, 64, 3)
-    assert abs(results[0].astype(int) - results[1].astype(int)).max() <= 1
+        pictures = maker.pictures(model, prompts, tmp_path / str(size), "x")
+        assert pictures is not None
+        results.append(pictures)
+    first, second = (one.shown.batch(slice(None)).astype(int) for one in results)
+    assert first.shape == (6, 64, 64, 3) and abs(first - second).max() <= 1
+
+
+def test_pictures_are_told_by_their_pixels(recipes: Any, tmp_path: Path) -> None:
+    made = recipes()
+    model = made.model.load("cpu", "float32")
+    prompts = choose_prompts(made.dataset.open("test"), 2)
+    accelerator = make_accelerator(made.hardware)
+    maker = PictureMaker(
+        sampling_of(made.evaluation, 64), 2, 4, 0, Store(tmp_path / "store"), accelerator
+    )
+    pictures = maker.pictures(model, prompts, tmp_path / "made", "original")
+    assert pictures is not None and pictures.shown.shared and pictures.blank == 0
+    hashes = [hashlib.sha256(pictures.shown.read(k).tobytes()).hexdigest() for k in range(4)]
+    assert hashes == pictures.sha256 and len(set(hashes)) == 4
+    names = [f"{prompt.prompt_id}_{replicate}.png" for prompt in prompts for replicate in (0, 1)]
+    assert sorted(file.name for file in (tmp_path / "made").iterdir()) == sorted(names)

@@ -1,0 +1,36 @@
+"""Judges that cannot judge are told together, before the first picture."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sdexp.engine.evaluate.judges import check_judges
+from sdexp.ground.assets import located
+from sdexp.ground.errors import DataError
+from sdexp.ground.store import Store
+
+
+def test_whole_judges_pass(recipes: Any, store: Store) -> None:
+    check_judges(recipes(), store, "cpu", 32)
+
+
+def test_every_judge_that_is_blind_or_damaged_is_told(
+    recipes: Any, store: Store, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(located("efficientnet_lite0"), tmp_path / "half"))
+    file = folder / "model.safetensors"
+    file.chmod(0o644)
+    file.write_bytes(file.read_bytes()[:1000])
+    made = recipes(f"backbone.efficientnet_lite0.pretrained_model_name_or_path={folder}")
+    with pytest.raises(DataError) as caught:
+        check_judges(made, store, "cpu", 16)
+    alexnet, efficientnet = str(caught.value).splitlines()
+    assert alexnet == "backbone.alexnet: pictures of 16 x 16 pixels; LPIPS needs 31 on each side"
+    assert efficientnet.startswith(f"{file}: damaged")
+
+
+def test_a_judge_that_no_metric_names_is_not_loaded(recipes: Any, store: Store) -> None:
+    made = recipes("metric=[clip_score]", "backbone.alexnet.pretrained_model_name_or_path=absent")
+    check_judges(made, store, "cpu", 32)
