@@ -7,7 +7,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -23,7 +23,7 @@ from sdexp.backbone.base import (
 )
 from sdexp.ground.fingerprints import network_sha256
 from sdexp.ground.sampling import Sampling
-from sdexp.metric.base import AbstractMetric
+from sdexp.metric.base import AbstractMetric, Partner
 from sdexp.model.base import (
     AbstractModel,
     AbstractNoiseSchedule,
@@ -225,7 +225,7 @@ class Brightness(AbstractMetric):
     """How bright a picture is."""
 
     higher_is_better: ClassVar[bool] = True
-    partner: ClassVar[Literal["caption", "reference", "distribution"]] = "caption"
+    partner: ClassVar[Partner] = "caption"
     needs: ClassVar[frozenset[Gift]] = frozenset({"images"})
 
     def features(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 if TYPE_CHECKING:
     import numpy as np
 
-Gift = Literal["images", "texts", "pairs"]
+Gift = Literal["images", "texts", "pairs", "classes"]
 Standard = Literal["fid", "lpips"]
 
 # Pictures that go through a network together; the same everywhere, so that no bit depends on it.
@@ -60,6 +60,10 @@ class LoadedBackbone(ABC):
 
     def texts(self, texts: list[str]) -> np.ndarray:
         """Features float64 [N, d] of texts, in the same space as those of pictures."""
+        raise NotImplementedError
+
+    def classes(self, pictures: np.ndarray) -> np.ndarray:
+        """Logits float64 [N, classes] of uint8 [N, H, W, 3]."""
         raise NotImplementedError
 
     def pairs(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
@@ -112,6 +116,10 @@ class AbstractFeatures(ABC):
     @abstractmethod
     def texts(self, texts: list[str]) -> np.ndarray:
         """Features float64 [N, d]."""
+
+    @abstractmethod
+    def classes(self, pictures: PictureSet) -> np.ndarray:
+        """Logits float64 [N, classes]."""
 
     @abstractmethod
     def pairs(self, left: PictureSet, right: PictureSet) -> np.ndarray:

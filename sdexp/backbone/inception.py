@@ -47,17 +47,17 @@ class Resize(StrEnum):
 class Inception(AbstractBackbone):
     """The Inception network of 2015, TensorFlow's weights (Szegedy et al. 2016, arXiv 1512.00567).
 
-    images: the 2,048 pooled features that FID is defined over; torchvision's network of that name
-    is another one. resize: how pictures become 299 pixels wide; "clean" as Parmar et al. 2022
-    (arXiv 2104.11222), bicubic with antialiasing and without rounding; "legacy_tf" as
-    TensorFlow 1 and torch-fidelity, bilinear without antialiasing. Numbers by one do not compare
-    with those by the other, so the name says which.
+    images: the 2,048 pooled features that FID is defined over; classes: the logits. torchvision's
+    network of that name is another one. resize: how pictures become 299 pixels wide; "clean" as
+    Parmar et al. 2022 (arXiv 2104.11222), bicubic with antialiasing and without rounding;
+    "legacy_tf" as TensorFlow 1 and torch-fidelity, bilinear without antialiasing. Numbers by one do
+    not compare with those by the other, so the name says which.
 
     `pretrained_model_name_or_path` is the published file; null: the one in torch's cache, where it
     is downloaded to. allow_random: for tests; any weights then, and every number says so.
     """
 
-    gives: ClassVar[frozenset[Gift]] = frozenset({"images"})
+    gives: ClassVar[frozenset[Gift]] = frozenset({"images", "classes"})
     standards: ClassVar[frozenset[Standard]] = frozenset({"fid"})
 
     pretrained_model_name_or_path: str | None
@@ -178,6 +178,17 @@ class LoadedInception(LoadedBackbone):
         self.sha256 = hashlib.sha256(f"{weights_sha256(network)}\n{resize}".encode()).hexdigest()
 
     def images(self, pictures: np.ndarray) -> np.ndarray:
+        features: np.ndarray = self._pooled(pictures).double().cpu().numpy()
+        return features
+
+    def classes(self, pictures: np.ndarray) -> np.ndarray:
+        """Without the last layer's bias, as the Inception score has always had it."""
+        with exactly():
+            given = self._pooled(pictures) @ self.network.get_parameter("fc.weight").T
+        logits: np.ndarray = given.double().cpu().numpy()
+        return logits
+
+    def _pooled(self, pictures: np.ndarray) -> Tensor:
         import numpy as np
         import torch
 
@@ -188,8 +199,8 @@ class LoadedInception(LoadedBackbone):
             states = (resized(pixels, self.resize) - 128) / 128
             for layer in list(self.network.children())[:-1]:
                 states = layer(states)
-        features: np.ndarray = states.double().cpu().numpy()
-        return features
+        pooled: Tensor = states
+        return pooled
 
 
 def resized(pixels: Tensor, resize: Resize) -> Tensor:

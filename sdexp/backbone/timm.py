@@ -32,7 +32,7 @@ class Timm(AbstractBackbone):
     random ones, and every number says so.
     """
 
-    gives: ClassVar[frozenset[Gift]] = frozenset({"images"})
+    gives: ClassVar[frozenset[Gift]] = frozenset({"images", "classes"})
 
     architecture: str
     pretrained_model_name_or_path: str | None
@@ -112,6 +112,12 @@ class LoadedTimm(LoadedBackbone):
         self.sha256 = hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     def images(self, pictures: np.ndarray) -> np.ndarray:
+        return self._head(pictures, pre_logits=True)
+
+    def classes(self, pictures: np.ndarray) -> np.ndarray:
+        return self._head(pictures, pre_logits=False)
+
+    def _head(self, pictures: np.ndarray, pre_logits: bool) -> np.ndarray:
         import torch
         from PIL import Image
 
@@ -120,6 +126,6 @@ class LoadedTimm(LoadedBackbone):
         device = next(self.network.parameters()).device
         with exactly():
             states = self.network.forward_features(pixels.to(device))
-            pooled = self.network.forward_head(states, pre_logits=True)
-        features: np.ndarray = pooled.double().cpu().numpy()
-        return features
+            given = self.network.forward_head(states, pre_logits=pre_logits)
+        values: np.ndarray = given.double().cpu().numpy()
+        return values

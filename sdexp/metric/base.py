@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from sdexp.backbone.base import AbstractFeatures, Gift, PictureSet, Standard
 from sdexp.ground.config import at_least
 
+Partner = Literal["caption", "reference", "distribution", "replicates"]
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -27,14 +29,14 @@ class AbstractMetric(ABC):
 
     partner: what a picture is held against. "caption" and "reference" make a number for each
     picture, d = 1, whose mean is the statistic; "distribution" compares the features of all
-    pictures with those of all real ones. least_pictures: fewer give no number, on either side;
-    enough_references: with fewer real pictures the number compares only with others at the same N.
+    pictures with those of all real ones; "replicates" makes a number for each picture by the others
+    of its prompt. enough_references: with fewer real pictures the number compares only with others
+    at the same N.
     """
 
     higher_is_better: ClassVar[bool]
-    partner: ClassVar[Literal["caption", "reference", "distribution"]]
+    partner: ClassVar[Partner]
     needs: ClassVar[frozenset[Gift]]
-    least_pictures: ClassVar[int] = 1
     enough_references: ClassVar[int] = 0
     standard: ClassVar[Standard | None] = None
 
@@ -44,6 +46,10 @@ class AbstractMetric(ABC):
     def __post_init__(self) -> None:
         named = {f"smallest_effect.{key}": value for key, value in self.smallest_effect.items()}
         at_least("metric", 0, **named)
+
+    def least(self) -> int:
+        """Fewer pictures than this give no number, on either side."""
+        return 1
 
     @property
     def is_effect_known(self) -> bool:
@@ -87,9 +93,11 @@ class AbstractMetric(ABC):
 class AbstractDistributionMetric(AbstractMetric):
     """A distance between the features of all pictures and those of all real ones."""
 
-    partner: ClassVar[Literal["caption", "reference", "distribution"]] = "distribution"
+    partner: ClassVar[Partner] = "distribution"
     needs: ClassVar[frozenset[Gift]] = frozenset({"images"})
-    least_pictures: ClassVar[int] = 2
+
+    def least(self) -> int:
+        return 2
 
     def features(
         self,

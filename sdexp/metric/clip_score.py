@@ -1,12 +1,12 @@
 """How well a picture fits its prompt."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import numpy as np
 
 from sdexp.backbone.base import AbstractFeatures, Gift, PictureSet
-from sdexp.metric.base import AbstractMetric
+from sdexp.metric.base import AbstractMetric, Partner
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class ClipScore(AbstractMetric):
     """
 
     higher_is_better: ClassVar[bool] = True
-    partner: ClassVar[Literal["caption", "reference", "distribution"]] = "caption"
+    partner: ClassVar[Partner] = "caption"
     needs: ClassVar[frozenset[Gift]] = frozenset({"images", "texts"})
 
     def features(

@@ -12,6 +12,8 @@ from typing import ClassVar
 
 import numpy as np
 
+# Sigma of the Gaussian kernel, as CMMD has it for features of length 1.
+GAUSSIAN_WIDTH = 10.0
 Kernel = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
@@ -76,7 +78,7 @@ class FrechetDistance(AbstractDistance):
 
     @cached_property
     def _mean(self) -> np.ndarray:
-        mean: np.ndarray = _checked(self.reference).mean(axis=0)
+        mean: np.ndarray = checked(self.reference).mean(axis=0)
         return mean
 
     @cached_property
@@ -90,7 +92,7 @@ class FrechetDistance(AbstractDistance):
     def __call__(self, features: np.ndarray) -> float:
         """The distance of features [N, d]; raises `ValueError` for N < 2 or a value not finite."""
         root = _centred(features)
-        shift = _checked(features).mean(axis=0) - self._mean
+        shift = checked(features).mean(axis=0) - self._mean
         traces = np.sum(root**2) + np.sum(self._root**2)
         return float(shift @ shift + traces - 2 * np.linalg.norm(root @ self._root.T, "nuc"))
 
@@ -110,21 +112,21 @@ class KernelDistance(AbstractDistance):
 
     @cached_property
     def _within(self) -> float:
-        points = _checked(self.reference)
+        points = checked(self.reference)
         gram = self.kernel(points, points)
         return float((gram.sum() - np.trace(gram)) / (len(gram) * (len(gram) - 1)))
 
     def __call__(self, features: np.ndarray) -> float:
         """The distance of features [N, d]; raises `ValueError` for N < 2 or a value not finite."""
-        points = _checked(features)
+        points = checked(features)
         gram = self.kernel(points, points)
         inner = (gram.sum() - np.trace(gram)) / (len(gram) * (len(gram) - 1))
-        across = self.kernel(points, _checked(self.reference)).mean()
+        across = self.kernel(points, checked(self.reference)).mean()
         return float(self.scale * (inner + self._within - 2 * across))
 
     def swapped(self, features: np.ndarray, swaps: np.ndarray) -> Swapped:
         """Errors by the jackknife that deletes a prompt (Efron and Tibshirani 1993, chapter 11)."""
-        sums = _PromptSums.of(features, self.kernel, _checked(self.reference))
+        sums = _PromptSums.of(features, self.kernel, checked(self.reference))
         whole, without = (
             after - before
             for before, after in zip(sums.side(swaps), sums.side(~swaps), strict=True)
@@ -150,7 +152,7 @@ class _PromptSums:
     @classmethod
     def of(cls, features: np.ndarray, kernel: Kernel, reference: np.ndarray) -> "_PromptSums":
         models, prompts, replicates, width = features.shape
-        points = _checked(features.reshape(-1, width))
+        points = checked(features.reshape(-1, width))
         count = models * prompts
         gram = kernel(points, points)
         own = np.diagonal(gram).reshape(count, replicates).sum(axis=1)
@@ -189,6 +191,13 @@ def cubic_kernel(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return cube
 
 
+def gaussian_kernel(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """exp(-|x - y|^2 / 200) of x [N, d] and y [M, d] (Jayasumana et al. 2023, arXiv 2401.09603)."""
+    squares = (x**2).sum(axis=1)[:, None] + (y**2).sum(axis=1) - 2 * x @ y.T
+    kernel: np.ndarray = np.exp(-squares / (2 * GAUSSIAN_WIDTH**2))
+    return kernel
+
+
 def frechet_distance(x: np.ndarray, y: np.ndarray) -> float:
     """`FrechetDistance` of x [N, d] and y [M, d]."""
     return FrechetDistance(y)(x)
@@ -199,7 +208,8 @@ def kernel_distance(x: np.ndarray, y: np.ndarray) -> float:
     return KernelDistance(y, cubic_kernel)(x)
 
 
-def _checked(features: np.ndarray) -> np.ndarray:
+def checked(features: np.ndarray) -> np.ndarray:
+    """Features [N, d] as float64; raises `ValueError` for N < 2 or a value that is not finite."""
     points = np.asarray(features, dtype=np.float64)
     if points.ndim != 2 or len(points) < 2:
         raise ValueError(f"features of shape {points.shape}; must be [N, d] with at least 2 rows")
@@ -209,6 +219,6 @@ def _checked(features: np.ndarray) -> np.ndarray:
 
 
 def _centred(features: np.ndarray) -> np.ndarray:
-    points = _checked(features)
+    points = checked(features)
     centred: np.ndarray = (points - points.mean(axis=0)) / (len(points) - 1) ** 0.5
     return centred

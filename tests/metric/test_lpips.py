@@ -9,7 +9,7 @@ from sdexp.backbone.alexnet import AlexNet
 from sdexp.backbone.base import PictureSet
 from sdexp.engine.evaluate.features import Features
 from sdexp.ground.store import Store
-from sdexp.metric.lpips import LpipsGt
+from sdexp.metric.lpips import LpipsDiversity, LpipsGt
 
 METRIC = LpipsGt("alexnet", {"alexnet": 0.005})
 
@@ -43,3 +43,8 @@ def test_references_must_match(source: Features, pictures: PictureSet, pixels: n
 def test_a_smallest_effect_below_zero_is_refused() -> None:
     with pytest.raises(ValueError, match="smallest_effect.alexnet=-1"):
         LpipsGt("alexnet", {"alexnet": -1.0})
+
+
+def test_diversity_is_told_by_the_pictures_of_one_prompt() -> None:
+    metric = LpipsDiversity("alexnet", {"alexnet": 0.01})
+    assert metric.partner == "replicates" and metric.higher_is_better

@@ -8,6 +8,7 @@ from sdexp.stats.distances import (
     PlainDistance,
     cubic_kernel,
     frechet_distance,
+    gaussian_kernel,
     kernel_distance,
 )
 from tests.stats.clouds import DISTANCES, Kind, cloud, models
@@ -119,3 +120,9 @@ def _sides(features: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.nda
 def test_a_statistic_is_a_distance_with_nothing_computed_ahead() -> None:
     distance = PlainDistance(lambda x, y: float(x.mean() - y.mean()), np.ones((2, 3)))
     assert distance(np.zeros((4, 3))) == -1.0
+
+
+def test_the_gaussian_kernel() -> None:
+    x, y = cloud(3, 4, 1), cloud(5, 4, 2)
+    expected = [[np.exp(-np.sum((a - b) ** 2) / 200) for b in y] for a in x]
+    np.testing.assert_allclose(gaussian_kernel(x, y), expected)

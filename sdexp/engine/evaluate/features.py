@@ -7,11 +7,12 @@ import numpy as np
 import torch
 import transformers
 
-from sdexp.backbone.base import AbstractFeatures, LoadedBackbone, PictureSet, batches
+from sdexp.backbone.base import AbstractFeatures, Gift, LoadedBackbone, PictureSet, batches
 from sdexp.ground.errors import DataError
 from sdexp.ground.store import Store, digest
 
 FEATURES = "features"
+Look = Callable[[np.ndarray], np.ndarray]
 
 
 class Features(AbstractFeatures):
@@ -25,7 +26,7 @@ class Features(AbstractFeatures):
         self.backbone = backbone
         self._store = store
         self._known: dict[str, np.ndarray] = {}
-        self._seen: dict[PictureSet, np.ndarray] = {}
+        self._seen: dict[tuple[Gift, PictureSet], np.ndarray] = {}
         self._facts = [
             backbone.sha256,
             torch.device(device).type,
@@ -35,15 +36,21 @@ class Features(AbstractFeatures):
         ]
 
     def images(self, pictures: PictureSet) -> np.ndarray:
-        if pictures not in self._seen:
-            parts = [self._part(pictures, rows) for rows in batches(pictures.count)]
-            self._seen[pictures] = np.concatenate(parts)
-        return self._seen[pictures]
+        return self._looked("images", self.backbone.images, pictures)
 
-    def _part(self, pictures: PictureSet, rows: slice) -> np.ndarray:
-        part = pictures.batch(rows)
-        make = partial(self.backbone.images, part)
-        return self._once(["images", *_shown(part)], pictures.shared, make)
+    def classes(self, pictures: PictureSet) -> np.ndarray:
+        return self._looked("classes", self.backbone.classes, pictures)
+
+    def _looked(self, what: Gift, look: Look, pictures: PictureSet) -> np.ndarray:
+        """Read and look at all pictures, unless that was done before."""
+        if (what, pictures) not in self._seen:
+            parts = []
+            for rows in batches(pictures.count):
+                part = pictures.batch(rows)
+                key: list[str | bytes] = [what, *_shown(part)]
+                parts.append(self._once(key, pictures.shared, partial(look, part)))
+            self._seen[what, pictures] = np.concatenate(parts)
+        return self._seen[what, pictures]
 
     def texts(self, texts: list[str]) -> np.ndarray:
         parts = []

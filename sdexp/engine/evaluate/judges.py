@@ -27,6 +27,8 @@ def _fault(name: str, backbone: AbstractBackbone, store: Store, device: str, sid
         source = Features(backbone.start(device), store, device)
         if "images" in backbone.gives:
             source.images(blank)
+        if "classes" in backbone.gives:
+            source.classes(blank)
         if "texts" in backbone.gives:
             source.texts(["a picture"])
         if "pairs" in backbone.gives:

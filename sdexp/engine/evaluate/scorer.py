@@ -97,7 +97,12 @@ class Scorer:
     def _check_numbers(self, name: str, metric: AbstractMetric, pictures: Pictures) -> None:
         made = len(pictures.prompts) * pictures.replicates
         real = pictures.references.count
-        least = metric.least_pictures
+        least = metric.least()
+        if metric.partner == "replicates" and pictures.replicates < 2:
+            raise DataError(
+                f"metric.{name}: compares the pictures of one prompt; set evaluation.replicates to "
+                "2 or more or leave the metric out"
+            )
         if min(made, real) < least:
             raise DataError(
                 f"metric.{name}: needs {least} pictures on both sides, there are {made} generated "
@@ -122,6 +127,8 @@ class MetricAtWork:
         partner = np.roll(np.arange(count), -shift).repeat(pictures.replicates)
         partners = [pictures.prompts[i] for i in partner]
         captions = [prompt.caption for prompt in partners]
+        if self.metric.partner == "replicates":
+            return self._among_replicates(model)
         references = None
         if self.metric.partner == "reference":
             references = pictures.references.at([prompt.index for prompt in partners])
@@ -129,22 +136,39 @@ class MetricAtWork:
         flat = self.metric.features(self.source, shown, captions, references)
         return flat.reshape(count, pictures.replicates, -1)
 
+    def _among_replicates(self, model: str) -> np.ndarray:
+        """[P, R, 1]: the mean over the other pictures of the same prompt."""
+        pictures = self.pictures
+        count = len(pictures.prompts)
+        replicates = pictures.replicates
+        shown = pictures.made[model].shown
+        captions = [prompt.caption for prompt in pictures.prompts for _ in range(replicates)]
+        places = np.arange(count * replicates).reshape(count, replicates)
+        values = []
+        for shift in range(1, replicates):
+            fellows = shown.at(np.roll(places, -shift, axis=1).ravel().tolist())
+            values.append(self.metric.features(self.source, shown, captions, fellows))
+        return np.mean(values, axis=0).reshape(count, replicates, -1)
+
     def paired(self) -> Score:
         """A number for each picture, compared prompt by prompt."""
         features = {model: self._features(model) for model in MODELS}
         original, finetuned = (features[model][:, :, 0] for model in MODELS)
         rng = array_stream(self.config.seed, "inference", self.name)
         comparison = compare_means(original, finetuned, rng, self.config.num_permutations)
-        other = PairRecord(*(float(self._features(model, shift=1).mean()) for model in MODELS))
-        by_reference = self.metric.partner == "reference"
-        n_reference = len(self.pictures.prompts) if by_reference else 0
+        partner = self.metric.partner
+        is_distance = partner == "reference" and not self.metric.higher_is_better
         return Score(
             features,
-            self._record(comparison, features, n_reference),
-            other_captions=None if by_reference else other,
-            other_references=other if by_reference else None,
-            drift=self._drift() if by_reference else None,
+            self._record(comparison, features, len(original) if partner == "reference" else 0),
+            other_captions=self._other() if partner == "caption" else None,
+            other_references=self._other() if partner == "reference" else None,
+            drift=self._drift() if is_distance else None,
         )
+
+    def _other(self) -> PairRecord:
+        """The metric of both models by the partners of other prompts."""
+        return PairRecord(*(float(self._features(model, shift=1).mean()) for model in MODELS))
 
     def _drift(self) -> DriftRecord:
         """The metric between both models' pictures of one prompt and replicate."""

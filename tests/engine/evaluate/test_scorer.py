@@ -1,3 +1,4 @@
+import itertools
 import json
 from typing import Any
 
@@ -9,6 +10,7 @@ from PIL import Image
 
 from sdexp.backbone.alexnet import AlexNet
 from sdexp.engine.evaluate.evaluation import Evaluation, evaluate
+from sdexp.ground.errors import DataError
 from sdexp.ground.run import RunFolder
 from sdexp.ground.store import Store
 
@@ -68,3 +70,33 @@ def test_without_a_metric_between_pictures_there_is_no_drift(
 ) -> None:
     evaluate(Evaluation(trained, trained, recipes("metric=[kid]"), store))
     assert json.loads(trained.scores.read_text())["drift"] == {}
+
+
+def test_diversity_is_the_mean_over_the_pairs_of_a_prompt(
+    trained: RunFolder, recipes: Any, store: Store
+) -> None:
+    words = ["metric=[lpips_diversity]", "evaluation.replicates=3", "evaluation.num_prompts=2"]
+    evaluate(Evaluation(trained, trained, recipes(*words), store))
+    judge = AlexNet("alexnet").start("cpu")
+    rows = pq.read_table(trained.per_image).to_pylist()
+    for model in ("original", "finetuned"):
+        by_prompt: dict[str, list[np.ndarray]] = {}
+        for row in rows:
+            if row["model"] == model:
+                pixels = np.asarray(Image.open(trained.path / row["path"]))[None]
+                by_prompt.setdefault(row["prompt_id"], []).append(pixels)
+        pairs = [
+            float(judge.pairs(a, b)[0])
+            for made in by_prompt.values()
+            for a, b in itertools.combinations(made, 2)
+        ]
+        found = [row["lpips_diversity"] for row in rows if row["model"] == model]
+        assert len(pairs) == 6 and np.mean(found) == pytest.approx(np.mean(pairs), abs=1e-5)
+
+
+def test_diversity_of_single_pictures_is_none(
+    trained: RunFolder, recipes: Any, store: Store
+) -> None:
+    made = recipes("metric=[lpips_diversity]", "evaluation.replicates=1")
+    with pytest.raises(DataError, match="set evaluation.replicates to 2 or more"):
+        evaluate(Evaluation(trained, trained, made, store))

@@ -1,0 +1,41 @@
+"""How much a picture is like the real picture of its prompt, in meaning."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from sdexp.backbone.base import AbstractFeatures, Gift, PictureSet
+from sdexp.metric.base import AbstractMetric, Partner
+
+
+@dataclass(frozen=True)
+class Similarity(AbstractMetric):
+    """100 times the cosine of a picture's and its ground truth's features, in [-100, 100].
+
+    Over DINOv2 the subject fidelity of Ruiz et al. 2022 (arXiv 2208.12242), there without the 100.
+    """
+
+    higher_is_better: ClassVar[bool] = True
+    partner: ClassVar[Partner] = "reference"
+    needs: ClassVar[frozenset[Gift]] = frozenset({"images"})
+
+    def features(
+        self,
+        source: AbstractFeatures,
+        pictures: PictureSet,
+        captions: list[str],
+        references: PictureSet | None,
+    ) -> np.ndarray:
+        if references is None or references.count != pictures.count:
+            count = None if references is None else references.count
+            raise ValueError(f"{count} references for {pictures.count} pictures")
+        made = source.images(pictures)
+        real = source.images(references)
+        lengths = np.linalg.norm(made, axis=1) * np.linalg.norm(real, axis=1)
+        scores: np.ndarray = (100 * (made * real).sum(axis=1) / lengths)[:, None]
+        return scores
+
+    def statistic(self, features: np.ndarray, reference_features: np.ndarray) -> float:
+        """The mean of scores [N, 1]."""
+        return float(features.mean())
