@@ -85,7 +85,8 @@ def _make_pictures(
     maker = _maker(work, model, accelerator)
     if accelerator.is_main_process:
         with interruptible():
-            check_judges(recipes, work.store, device, maker.sampling.resolution)
+            side = maker.sampling.resolution
+            check_judges(recipes, work.store, device, side, len(prompts), len(data))
     original = maker.pictures(model, prompts, folder.images("original"), "original")
     # Loaded and made afresh also as a control: pictures from the shared store would prove nothing.
     model = recipes.model.load(device, "float32")

@@ -6,19 +6,41 @@ from sdexp.backbone.base import AbstractBackbone, PictureSet
 from sdexp.engine.evaluate.features import Features
 from sdexp.ground.errors import DataError
 from sdexp.ground.store import Store
+from sdexp.metric.base import AbstractMetric
 from sdexp.recipes import Recipes
 
 
-def check_judges(recipes: Recipes, store: Store, device: str, side: int) -> None:
-    """Load each backbone that a metric names and show it blank pictures of `side` pixels.
+def check_judges(
+    recipes: Recipes, store: Store, device: str, side: int, prompts: int, real: int
+) -> None:
+    """Count what each metric will be given, and show each backbone blank pictures.
 
-    Raises `DataError` with a line for each that is damaged, not whole, or blind for such pictures.
+    side: pixels of the pictures; prompts, real: how many there will be. Raises `DataError` with a
+    line for each metric that has too few, and each backbone that is damaged, not whole, or blind
+    for such pictures.
     """
     used = {metric.backbone for metric in recipes.metrics.values()}
-    faults = [_fault(name, recipes.backbones[name], store, device, side) for name in sorted(used)]
-    lines = [line for line in faults if line]
-    if lines:
-        raise DataError("\n".join(lines))
+    made = prompts * recipes.evaluation.replicates
+    lines = [_shortage(n, m, made, prompts, real) for n, m in recipes.metrics.items()]
+    lines += [_fault(name, recipes.backbones[name], store, device, side) for name in sorted(used)]
+    told = [line for line in lines if line]
+    if told:
+        raise DataError("\n".join(told))
+
+
+def _shortage(name: str, metric: AbstractMetric, made: int, prompts: int, real: int) -> str:
+    if metric.partner == "replicates" and made == prompts:
+        return (
+            f"metric.{name}: compares the pictures of one prompt; set evaluation.replicates to 2 "
+            "or more or leave the metric out"
+        )
+    least = metric.least()
+    if min(made, real) >= least:
+        return ""
+    return (
+        f"metric.{name}: needs {least} pictures on both sides, there are {made} generated and "
+        f"{real} real ones; raise evaluation.num_prompts or leave the metric out"
+    )
 
 
 def _fault(name: str, backbone: AbstractBackbone, store: Store, device: str, side: int) -> str:

@@ -11,7 +11,6 @@ from sdexp.engine.evaluate.features import Features
 from sdexp.engine.evaluate.pictures import MadePictures
 from sdexp.engine.prompts import Prompt
 from sdexp.ground.config import EvaluationConfig
-from sdexp.ground.errors import DataError
 from sdexp.ground.rows import PictureRow
 from sdexp.ground.run import MODELS
 from sdexp.ground.score_records import (
@@ -82,8 +81,7 @@ class Scorer:
         self._started: dict[str, Features] = {}
 
     def score(self, name: str, metric: AbstractMetric, pictures: Pictures) -> Score:
-        """Features, then statistics on arrays; raises `DataError` for too few pictures."""
-        self._check_numbers(name, metric, pictures)
+        """Features, then statistics on arrays."""
         of_metric = MetricAtWork(self.config, name, metric, self._source(metric), pictures)
         return of_metric.distributions() if metric.partner == "distribution" else of_metric.paired()
 
@@ -93,21 +91,6 @@ class Scorer:
             loaded = self._backbones[name].start(self._device)
             self._started[name] = Features(loaded, self._store, self._device)
         return self._started[name]
-
-    def _check_numbers(self, name: str, metric: AbstractMetric, pictures: Pictures) -> None:
-        made = len(pictures.prompts) * pictures.replicates
-        real = pictures.references.count
-        least = metric.least()
-        if metric.partner == "replicates" and pictures.replicates < 2:
-            raise DataError(
-                f"metric.{name}: compares the pictures of one prompt; set evaluation.replicates to "
-                "2 or more or leave the metric out"
-            )
-        if min(made, real) < least:
-            raise DataError(
-                f"metric.{name}: needs {least} pictures on both sides, there are {made} generated "
-                f"and {real} real ones; raise evaluation.num_prompts or leave the metric out"
-            )
 
 
 @dataclass(frozen=True)
@@ -206,7 +189,7 @@ class MetricAtWork:
 
     def _floor(self, real: np.ndarray, size: int) -> FloorRecord | None:
         """The metric of `size` real pictures against the others."""
-        if size < 2:
+        if min(size, len(real) - size) < self.metric.least():
             return None
         order = array_stream(self.config.seed, "real vs real").permutation(len(real))
         value = self.metric.statistic(real[order[:size]], real[order[size:]])
