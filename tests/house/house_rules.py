@@ -34,7 +34,7 @@ ROOMS: dict[str, set[str]] = {
     "engine/evaluate": {"engine", *BELOW_ENGINE},
     "engine": BELOW_ENGINE,
     "recipes": BELOW_RECIPES,
-    "pages/sweep": {"pages/run", "pages", "ground"},
+    "pages/sweep": {"pages/run", "pages", "stats", "ground"},
     "pages/run": {"pages", "stats", "ground"},
     "pages": {"ground"},
     **{part: BELOW_PARTS for part in PARTS},

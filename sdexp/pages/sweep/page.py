@@ -22,6 +22,7 @@ from sdexp.pages.sweep.ranking import (
     counts_line,
     doubts,
     grouped,
+    is_better,
     numbers_line,
     ranked,
     seed_rows,
@@ -46,6 +47,7 @@ def write_sweep_report(folder: Path) -> list[str]:
 def _values(sweep: Sweep) -> dict[str, Any]:
     groups = grouped(sweep)
     order = ranked(groups, sweep.primary) if sweep.primary else []
+    best = _best_jobs(order, groups, sweep.primary)
     loss, loss_words = loss_figure(sweep, groups)
     return {
         "title": f"Sweep {sweep.folder.resolve().name}",
@@ -58,7 +60,7 @@ def _values(sweep: Sweep) -> dict[str, Any]:
         "columns": [(column, sweep.short(column)) for column in sweep.columns],
         "metrics": _metric_heads(sweep),
         "primary": sweep.primary,
-        "rows": [_row(sweep, job, order) for job in sweep.jobs],
+        "rows": [_row(sweep, job, best) for job in sweep.jobs],
         "seeds": seed_rows(sweep, groups),
         "figures": cost_figures(sweep, groups),
         "loss": loss,
@@ -89,7 +91,14 @@ def _metric_heads(sweep: Sweep) -> list[dict[str, Any]]:
     return heads
 
 
-def _row(sweep: Sweep, job: JobFacts, order: list[Group]) -> dict[str, Any]:
+def _best_jobs(order: list[Group], groups: list[Group], metric: str | None) -> list[JobFacts]:
+    """The runs of the best configuration; one alone is best of nothing."""
+    if metric is None or len(order) < 2 or not is_better(order[0], groups, metric):
+        return []
+    return order[0].counted
+
+
+def _row(sweep: Sweep, job: JobFacts, best: list[JobFacts]) -> dict[str, Any]:
     given = [sweep.value(c, job.given[c]) if c in job.given else None for c in sweep.columns]
     return {
         "number": job.number,
@@ -102,6 +111,5 @@ def _row(sweep: Sweep, job: JobFacts, order: list[Group]) -> dict[str, Any]:
         "drift": job.drift,
         "training": job.training,
         "speed": steps_per_second(job),
-        # One configuration alone is best of nothing.
-        "best": len(order) > 1 and job in order[0].counted,
+        "best": job in best,
     }

@@ -7,6 +7,8 @@ from typing import Any
 
 from sdexp.pages.sweep.facts import SEED, JobFacts, Sweep
 from sdexp.pages.words import number
+from sdexp.stats.comparison import SIGNIFICANCE
+from sdexp.stats.multiple import holm
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,21 @@ def best_line(sweep: Sweep, groups: list[Group]) -> str:
     order = ranked(groups, name)
     if len(order) == 1:
         return f"One configuration was scored{': ' if order[0].label else ''}{order[0].label}."
+    if not is_better(order[0], groups, name):
+        return f"No winner yet: none is better than the original on {name}."
     return f"Best on {name}: {order[0].label}."
+
+
+def is_better(group: Group, groups: list[Group], metric: str) -> bool:
+    """Whether every seed of a configuration beats the original, also among so many runs."""
+    family = [job for one in groups for job in one.counted if metric in job.metrics]
+    adjusted = holm([job.metrics[metric].p for job in family])
+    own = [
+        job.metrics[metric].verdict == "better" and p < SIGNIFICANCE
+        for job, p in zip(family, adjusted, strict=True)
+        if job in group.counted
+    ]
+    return all(own)
 
 
 def numbers_line(sweep: Sweep, groups: list[Group]) -> str:
@@ -131,7 +147,9 @@ def doubts(sweep: Sweep, groups: list[Group]) -> list[str]:
         return []
     order = ranked(groups, name)
     lines = []
-    if len(order) > 1:
+    if len(order) > 1 and not is_better(order[0], groups, name):
+        lines = [_first_line(order, name)]
+    elif len(order) > 1:
         lines = [_lead_line(order, name), _curse_line(order[0], len(order))]
         lines += _scored_again(order[0])
     if all(len(group.counted) < 2 for group in order):
@@ -140,6 +158,17 @@ def doubts(sweep: Sweep, groups: list[Group]) -> list[str]:
             "these numbers is unknown. Add training.seed=1,2,3 to the sweep."
         )
     return lines
+
+
+def _first_line(order: list[Group], name: str) -> str:
+    """Why the first in the order is not called the best."""
+    best = order[0].column(name, "finetuned")
+    assert best
+    return (
+        f"The first in the order is {order[0].label} ({number(best.mean)}), but a best one must be "
+        "better than the original with every seed, by a p below 0.05 after Holm's correction for "
+        "all the runs of this page."
+    )
 
 
 def _lead_line(order: list[Group], name: str) -> str:
@@ -225,7 +254,9 @@ def seed_rows(sweep: Sweep, groups: list[Group]) -> list[dict[str, Any]]:
         keys = ("finetuned", "difference")
         cells = {n: [group.column(n, key) for key in keys] for n in sweep.metric_names}
         seeds = [job.seed for job in group.counted]
-        rows.append({"place": place, "group": group, "cells": cells, "seeds": seeds})
+        best = place == 1 and is_better(group, groups, sweep.primary)
+        row = {"place": place, "group": group, "cells": cells, "seeds": seeds, "best": best}
+        rows.append(row)
     return rows
 
 

@@ -8,7 +8,15 @@ import pytest
 
 from sdexp.pages.sweep.facts import read_sweep
 from sdexp.pages.sweep.page import write_sweep_report
-from sdexp.pages.sweep.ranking import best_line, doubts, grouped, pareto, ranked, seed_rows
+from sdexp.pages.sweep.ranking import (
+    best_line,
+    doubts,
+    grouped,
+    is_better,
+    pareto,
+    ranked,
+    seed_rows,
+)
 from tests.pages.sweep_folders import Page, job, make_run, metric, scores, told, write_record
 
 
@@ -93,3 +101,35 @@ def test_a_control_is_not_ranked(tmp_path: Path) -> None:
     assert best_line(found, grouped(found)) == "One configuration was scored: control=none."
     write_sweep_report(tmp_path)
     assert Page(tmp_path).tables["jobs"][2][2].endswith("control")
+
+
+@pytest.mark.parametrize(
+    "values, wins",
+    [
+        ({"p": 0.001}, True),
+        ({"p": 0.02}, False),
+        ({"verdict": "too small to matter"}, False),
+        ({"verdict": "underpowered", "p": 0.3}, False),
+    ],
+)
+def test_no_winner_while_none_is_better(
+    tmp_path: Path, values: dict[str, object], wins: bool
+) -> None:
+    """Three runs: a p of 0.02 is 0.06 after Holm's correction."""
+    make_run(tmp_path / "0", 1, scores(kid=metric(30.0, **values)))
+    for number in (1, 2):
+        worse = metric(99.0 + number, verdict="no evidence", p=0.5)
+        make_run(tmp_path / str(number), 1, scores(kid=worse))
+    write_record(tmp_path, [job(n, f"a={n}") for n in range(3)])
+    found = read_sweep(tmp_path)
+    groups = grouped(found)
+    assert is_better(groups[0], groups, "kid") == wins
+    write_sweep_report(tmp_path)
+    if wins:
+        assert best_line(found, groups) == "Best on kid: a=0."
+    else:
+        assert best_line(found, groups) == (
+            "No winner yet: none is better than the original on kid."
+        )
+        assert "first in the order is a=0 (30.00), but a best one must" in doubts(found, groups)[0]
+        assert "0 best" not in (tmp_path / "report.md").read_text()
