@@ -62,6 +62,10 @@ class LoadedBackbone(ABC):
         """Features float64 [N, d] of texts, in the same space as those of pictures."""
         raise NotImplementedError
 
+    def overlong(self, texts: list[str]) -> int:
+        """How many of the texts `texts` reads only the beginning of."""
+        raise NotImplementedError
+
     def classes(self, pictures: np.ndarray) -> np.ndarray:
         """Logits float64 [N, classes] of uint8 [N, H, W, 3]."""
         raise NotImplementedError

@@ -106,13 +106,22 @@ class LoadedClip(LoadedBackbone):
             texts,
             padding="max_length",
             truncation=True,
-            max_length=self.model.config.text_config.max_position_embeddings,
+            max_length=self._longest,
             return_tensors="pt",
         ).to(self.model.device)
         with exactly():
             embedded = self.model.get_text_features(**tokens)
         features: np.ndarray = embedded.pooler_output.double().cpu().numpy()
         return features
+
+    def overlong(self, texts: list[str]) -> int:
+        lengths = [len(ids) for ids in self.tokenizer(texts).input_ids]
+        return sum(length > self._longest for length in lengths)
+
+    @property
+    def _longest(self) -> int:
+        """Tokens, with those of beginning and end."""
+        return int(self.model.config.text_config.max_position_embeddings)
 
     def _pixels(self, pictures: np.ndarray) -> Tensor:
         pixels: Tensor = self.processor(

@@ -69,6 +69,14 @@ def test_long_captions_stay_distinct(clip: LoadedClip) -> None:
     np.testing.assert_allclose(texts[1], texts[2], atol=1e-6)
 
 
+def test_captions_that_are_cut_are_counted(clip: LoadedClip) -> None:
+    longest = clip.model.config.text_config.max_position_embeddings
+    # Begin and end take a token each.
+    fits = " ".join(["a"] * (longest - 2))
+    assert clip.overlong([fits, f"{fits} a", "a", f"{fits} {fits}"]) == 2
+    assert clip.overlong([fits]) == 0
+
+
 def test_float_pictures_are_refused(clip: LoadedClip, pixels: np.ndarray) -> None:
     for wrong in (pixels / 255, pixels[0], pixels[..., :1], pixels[:0]):
         with pytest.raises(ValueError, match="must be uint8"):

@@ -164,11 +164,11 @@ def _record(
             },
         ),
         drift={name: score.drift for name, score in scores.items() if score.drift},
-        warnings=_warnings(recipes, pictures),
+        warnings=_warnings(recipes, pictures, scores),
     )
 
 
-def _warnings(recipes: Recipes, pictures: Pictures) -> list[str]:
+def _warnings(recipes: Recipes, pictures: Pictures, scores: dict[str, Score]) -> list[str]:
     lines = []
     asked = recipes.evaluation.num_prompts
     got = len(pictures.prompts)
@@ -180,6 +180,12 @@ def _warnings(recipes: Recipes, pictures: Pictures) -> list[str]:
         "upwards and compares only with values at the same N and backbone"
         for name, metric in recipes.metrics.items()
         if real < metric.enough_references
+    ]
+    lines += [
+        f"{name} reads only the beginning of {score.overlong} of {got} captions: they are longer "
+        f"than the text tower of {score.record.backbone}"
+        for name, score in scores.items()
+        if score.overlong
     ]
     for model, made in pictures.made.items():
         if made.blank:

@@ -53,7 +53,7 @@ class Score:
 
     floor: the metric of real pictures against others; other_captions, other_references: with those
     of other prompts; drift: how far the finetuned pictures lie from the original's. None where the
-    metric has no such thing.
+    metric has no such thing. overlong: captions that the backbone reads only the beginning of.
     """
 
     features: dict[str, np.ndarray]
@@ -62,6 +62,7 @@ class Score:
     other_captions: PairRecord | None = None
     other_references: PairRecord | None = None
     drift: DriftRecord | None = None
+    overlong: int = 0
 
 
 class Scorer:
@@ -147,7 +148,12 @@ class MetricAtWork:
             other_captions=self._other() if partner == "caption" else None,
             other_references=self._other() if partner == "reference" else None,
             drift=self._drift() if is_distance else None,
+            overlong=self._overlong() if partner == "caption" else 0,
         )
+
+    def _overlong(self) -> int:
+        captions = [prompt.caption for prompt in self.pictures.prompts]
+        return self.source.backbone.overlong(captions)
 
     def _other(self) -> PairRecord:
         """The metric of both models by the partners of other prompts."""
