@@ -72,6 +72,7 @@ def metric(finetuned: float, up: bool = False, **changes: Any) -> MetricRecord:
         wins=ShareRecord(0.75, (0.4, 0.9)),
         smallest_effect=0.5,
         higher_is_better=up,
+        unit="x 1000",
         backbone="pocket-clip",
         backbone_sha256="b" * 64,
         verdict="better" if (finetuned > 100) == up else "worse",

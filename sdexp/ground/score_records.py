@@ -39,6 +39,7 @@ class MetricRecord:
     wins: ShareRecord | None
     smallest_effect: float
     higher_is_better: bool
+    unit: str
     backbone: str
     backbone_sha256: str
     verdict: Verdict

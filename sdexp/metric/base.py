@@ -26,6 +26,7 @@ class AbstractMetric(ABC):
     the metric, by backbone.
 
     standard: the published measure whose name the metric bears, and whose network it then needs.
+    unit: by what the value is multiplied, as it stands beside every number.
 
     partner: what a picture is held against. "caption" and "reference" make a number for each
     picture, d = 1, whose mean is the statistic; "distribution" compares the features of all
@@ -39,6 +40,7 @@ class AbstractMetric(ABC):
     needs: ClassVar[frozenset[Gift]]
     enough_references: ClassVar[int] = 0
     standard: ClassVar[Standard | None] = None
+    unit: ClassVar[str] = ""
 
     backbone: str
     smallest_effect: dict[str, float]

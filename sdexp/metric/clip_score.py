@@ -18,6 +18,7 @@ class ClipScore(AbstractMetric):
     """
 
     higher_is_better: ClassVar[bool] = True
+    unit: ClassVar[str] = "cosine x 100"
     partner: ClassVar[Partner] = "caption"
     needs: ClassVar[frozenset[Gift]] = frozenset({"images", "texts"})
 

@@ -21,6 +21,7 @@ class Cmmd(AbstractDistributionMetric):
     """
 
     higher_is_better: ClassVar[bool] = False
+    unit: ClassVar[str] = "x 1000"
 
     def features(
         self,

@@ -21,6 +21,7 @@ class Kid(AbstractDistributionMetric):
     """
 
     higher_is_better: ClassVar[bool] = False
+    unit: ClassVar[str] = "x 1000"
 
     def against(self, reference_features: np.ndarray) -> AbstractDistance:
         """The distance to real features [M, d]."""

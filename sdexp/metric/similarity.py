@@ -17,6 +17,7 @@ class Similarity(AbstractMetric):
     """
 
     higher_is_better: ClassVar[bool] = True
+    unit: ClassVar[str] = "cosine x 100"
     partner: ClassVar[Partner] = "reference"
     needs: ClassVar[frozenset[Gift]] = frozenset({"images"})
 

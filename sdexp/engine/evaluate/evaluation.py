@@ -138,7 +138,7 @@ def _say_score(name: str, score: Score) -> None:
     facts = score.record
     between = f" [{facts.ci95[0]:.3f}, {facts.ci95[1]:.3f}]" if facts.ci95 else ""
     say(
-        f"{name}: {facts.original:.3f} -> {facts.finetuned:.3f} "
+        f"{' '.join([name, facts.unit]).strip()}: {facts.original:.3f} -> {facts.finetuned:.3f} "
         f"({facts.difference:+.3f}{between}, p = {facts.p:.4f}): {facts.verdict}"
     )
 

@@ -219,6 +219,7 @@ class MetricAtWork:
             wins=_wins(comparison, metric.higher_is_better),
             smallest_effect=metric.matters,
             higher_is_better=metric.higher_is_better,
+            unit=metric.unit,
             backbone=self.source.backbone.name,
             backbone_sha256=self.source.backbone.sha256,
             verdict=verdict(comparison, metric.higher_is_better, metric.matters),

@@ -111,11 +111,17 @@ def primary_line(scores: ScoresRecord) -> str:
     metric = scores.primary_metric
     direction = "higher" if metric.higher_is_better else "lower"
     return (
-        f"{scores.primary} with {metric.backbone}: {number(metric.original)} → "
+        f"{_named(scores)} with {metric.backbone}: {number(metric.original)} → "
         f"{number(metric.finetuned)} (difference {number(metric.difference, True)}, "
         f"{_interval(metric)}p = {metric.p:.4f}; {scores.n_prompts} prompts x "
         f"{scores.replicates} replicates; {direction} is better)."
     )
+
+
+def _named(scores: ScoresRecord) -> str:
+    """The primary metric with its unit."""
+    unit = scores.primary_metric.unit
+    return f"{scores.primary} ({unit})" if unit else scores.primary
 
 
 def _interval(metric: MetricRecord) -> str:

@@ -81,13 +81,14 @@ def _badge(order: list[Group], metric: str | None) -> str:
 
 
 def _metric_heads(sweep: Sweep) -> list[dict[str, Any]]:
-    """Each metric with its direction and backbones."""
+    """Each metric with its direction, unit and backbones."""
     heads = []
     for name in sweep.metric_names:
         facts = [job.metrics[name] for job in sweep.jobs if name in job.metrics]
         backbones = sorted({one.backbone for one in facts})
         up = facts[0].higher_is_better
-        heads.append({"name": name, "up": up, "backbone": ", ".join(backbones)})
+        said = [facts[0].unit, *backbones] if facts[0].unit else backbones
+        heads.append({"name": name, "up": up, "backbone": ", ".join(said)})
     return heads
 
 
