@@ -54,7 +54,7 @@ CHOSEN = [
 
 def banks(folder: Path, recipes: Recipes) -> dict[str, dict[str, np.ndarray]]:
     """Features [200, 8, d] by metric of the original and the finetuned, and of real pictures."""
-    wanted = {name: folder / f"{name}.npz" for name in recipes.metrics}
+    wanted = {name: folder / f"{name}.npz" for name in recipes.judging.metrics}
     if not all(file.exists() for file in wanted.values()):
         _make(folder, recipes, wanted)
     return {name: dict(np.load(file)) for name, file in wanted.items()}
@@ -78,9 +78,9 @@ def _make(folder: Path, recipes: Recipes, wanted: dict[str, Path]) -> None:
     captions = [prompt.caption for prompt in prompts for _ in range(REPLICATES)]
     own = real.at([prompt.index for prompt in prompts for _ in range(REPLICATES)])
     sources: dict[str, Features] = {}
-    for name, metric in recipes.metrics.items():
+    for name, metric in recipes.judging.metrics.items():
         if metric.backbone not in sources:
-            started = recipes.backbones[metric.backbone].start("cpu")
+            started = recipes.judging.backbones[metric.backbone].start("cpu")
             sources[metric.backbone] = Features(started, store, "cpu")
         source = sources[metric.backbone]
         found = {
@@ -235,7 +235,7 @@ def main() -> None:
     found = banks(folder, recipes)
     print("| metric | value | p < 0.05 | better or worse | between seeds | A/B: prompts, found |")
     print("|---|---|---|---|---|---|")
-    for name, metric in recipes.metrics.items():
+    for name, metric in recipes.judging.metrics.items():
         of_metric = (metric, found[name])
         same = kept(folder, f"aa-{name}", partial(same_against_same, *of_metric))
         other = kept(folder, f"ab-{name}", partial(original_against_mixture, *of_metric))

@@ -12,6 +12,7 @@ from sdexp.launch.arguments import Arguments
 from sdexp.launch.beside import evaluate_beside
 from sdexp.launch.compose import Composed, compose, derive
 from sdexp.launch.door import finished_run, run_door, usable_run
+from sdexp.launch.folders import evaluate_folders, names_folders
 from sdexp.launch.freeze import changes, freeze
 from sdexp.launch.job import carry_out
 from sdexp.launch.machine import check_machine
@@ -28,6 +29,8 @@ def main(argv: list[str] | None = None) -> int:
 def _evaluate(arguments: Arguments) -> int:
     """The run's own evaluation where that is still to do, else one beside it."""
     overrides = arguments.overrides
+    if names_folders(overrides):
+        return evaluate_folders(arguments)
     run = usable_run(_run_argument(overrides))
     read_recipes(run.config)
     config = _evaluation_config(run, compose("evaluate", overrides), overrides)
@@ -54,7 +57,10 @@ def _evaluate(arguments: Arguments) -> int:
 def _run_argument(argv: list[str]) -> str:
     given = [argument.removeprefix("run=") for argument in argv if argument.startswith("run=")]
     if not given:
-        raise ConfigError("run: a value is missing; name a run folder with run=outputs/...")
+        raise ConfigError(
+            "run: a value is missing; name a run folder with run=outputs/... or pictures with "
+            "pictures.original=DIR pictures.finetuned=DIR"
+        )
     return given[-1]
 
 

@@ -1,5 +1,6 @@
 """All recipes of one run."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -29,38 +30,22 @@ from sdexp.tracker.base import AbstractTracker
 
 
 @dataclass(frozen=True)
-class Recipes:
-    """What the engine needs of a configuration; below the doors nothing else is passed on."""
+class Judging:
+    """What scores pictures, and how."""
 
-    model: AbstractModel
-    finetune: AbstractFinetune
-    dataset: AbstractDataset
-    objective: AbstractObjective
-    trackers: dict[str, AbstractTracker]
     metrics: dict[str, AbstractMetric]
     backbones: dict[str, AbstractBackbone]
-    optimizer: AbstractOptimizer
-    scheduler: SchedulerConfig
-    hardware: HardwareConfig
-    training: TrainingConfig
     evaluation: EvaluationConfig
 
-    def check(self) -> None:
-        """What two sections must agree on; raises `ConfigError` with every fault."""
-        lines = self._foreign_components() + self._backbone_faults()
-        names = sorted(self.metrics)
-        if self.evaluation.primary not in names:
+    def faults(self) -> list[str]:
+        """A line for each metric whose backbone does not fit, and for a primary that is none."""
+        lines = [self._backbone_fault(name, metric) for name, metric in self.metrics.items()]
+        if self.evaluation.primary not in self.metrics:
             lines.append(
                 f"evaluation.primary={self.evaluation.primary}: not among the metrics; "
-                f"allowed: {', '.join(names)}"
+                f"allowed: {', '.join(sorted(self.metrics))}"
             )
-        if lines:
-            raise ConfigError("\n".join(lines))
-
-    def _backbone_faults(self) -> list[str]:
-        """Metrics whose backbone is not chosen, or does not give what they need."""
-        faults = [self._backbone_fault(name, metric) for name, metric in self.metrics.items()]
-        return [fault for fault in faults if fault]
+        return [line for line in lines if line]
 
     def _backbone_fault(self, name: str, metric: AbstractMetric) -> str:
         key = f"metric.{name}.backbone={metric.backbone}"
@@ -72,15 +57,76 @@ class Recipes:
         if lacking:
             return f"{key}: gives no {lacking[0]}; choose a backbone that does"
         if metric.standard and metric.standard not in backbone.standards:
-            return (
-                f"{key}: not the network that {metric.standard} is defined by; leave it as it was"
-            )
+            return f"{key}: not the network that {metric.standard} is defined by; choose that one"
         if not metric.is_effect_known:
             return (
                 f"metric.{name}.smallest_effect: none is known over {metric.backbone}; say which "
                 f"difference would matter by +metric.{name}.smallest_effect.{metric.backbone}=..."
             )
         return ""
+
+    @property
+    def used(self) -> list[str]:
+        """Names of the backbones that a metric rests on."""
+        return sorted({metric.backbone for metric in self.metrics.values()})
+
+    def warnings(self) -> list[str]:
+        """What a person should know who has pictures of the real world scored."""
+        embedded = [n for n, m in self.metrics.items() if self.backbones[m.backbone].is_embedded]
+        if not embedded:
+            return []
+        judge = self.backbones[self.metrics[embedded[0]].backbone].name
+        return [
+            f"the embedded judge {judge} was trained on coloured shapes; its scores of other "
+            f"pictures ({', '.join(embedded)}) mean little: choose a real one with "
+            "evaluation.scorer"
+        ]
+
+    def missing_files(self) -> list[str]:
+        """A line for each file of weights that is missing on this machine."""
+        return told([partial(self.backbones[n].check, self._key_of(n)) for n in self.used])
+
+    def _key_of(self, backbone: str) -> str:
+        """What a person sets to choose the weights of a backbone."""
+        is_scorer = self.backbones[backbone].name == self.evaluation.scorer
+        return "evaluation.scorer" if is_scorer else f"backbone.{backbone}"
+
+
+def told(checks: list[Callable[[], None]]) -> list[str]:
+    """What the checks that fail say."""
+    lines = []
+    for check in checks:
+        try:
+            check()
+        except DataError as error:
+            lines.append(str(error))
+    return lines
+
+
+@dataclass(frozen=True)
+class Recipes:
+    """What the engine needs of a configuration; below the doors nothing else is passed on."""
+
+    model: AbstractModel
+    finetune: AbstractFinetune
+    dataset: AbstractDataset
+    objective: AbstractObjective
+    trackers: dict[str, AbstractTracker]
+    judging: Judging
+    optimizer: AbstractOptimizer
+    scheduler: SchedulerConfig
+    hardware: HardwareConfig
+    training: TrainingConfig
+
+    @property
+    def evaluation(self) -> EvaluationConfig:
+        return self.judging.evaluation
+
+    def check(self) -> None:
+        """What two sections must agree on; raises `ConfigError` with every fault."""
+        lines = self._foreign_components() + self.judging.faults()
+        if lines:
+            raise ConfigError("\n".join(lines))
 
     def _foreign_components(self) -> list[str]:
         foreign = [c for c in self.finetune.components if c not in self.model.trainable]
@@ -99,35 +145,15 @@ class Recipes:
                 "the embedded model knows coloured shapes of 64 pixels and nothing of these "
                 "pictures; choose a real one, such as model=sd14"
             )
-        judges = {metric.backbone for metric in self.metrics.values()}
-        embedded = [self.backbones[n].name for n in sorted(judges) if self.backbones[n].is_embedded]
-        if self.evaluation.enabled and embedded:
-            lines.append(
-                f"the embedded judge {embedded[0]} was trained on coloured shapes; its scores of "
-                "other pictures mean little: choose a real one with evaluation.scorer"
-            )
-        return lines
+        return lines + (self.judging.warnings() if self.evaluation.enabled else [])
 
     def check_files(self) -> None:
         """Raise `DataError` with a line for each file that is missing on this machine."""
         self.optimizer.check()
-        checks = [self.model.check, self.dataset.check]
-        if self.evaluation.enabled:
-            used = {metric.backbone for metric in self.metrics.values()}
-            checks += [partial(self.backbones[n].check, self._key_of(n)) for n in sorted(used)]
-        lines = []
-        for check in checks:
-            try:
-                check()
-            except DataError as error:
-                lines.append(str(error))
+        lines = told([self.model.check, self.dataset.check])
+        lines += self.judging.missing_files() if self.evaluation.enabled else []
         if lines:
             raise DataError("\n".join(lines))
-
-    def _key_of(self, backbone: str) -> str:
-        """What a person sets to choose the weights of a backbone."""
-        is_scorer = self.backbones[backbone].name == self.evaluation.scorer
-        return "evaluation.scorer" if is_scorer else f"backbone.{backbone}"
 
 
 PARTS: dict[str, type[Any]] = {
@@ -140,7 +166,6 @@ SECTIONS: dict[str, type[Any]] = {
     "scheduler": SchedulerConfig,
     "hardware": HardwareConfig,
     "training": TrainingConfig,
-    "evaluation": EvaluationConfig,
 }
 
 
@@ -192,17 +217,38 @@ def build_recipes(config: Config) -> Recipes:
     made: dict[str, Any] = {}
     for group, base in PARTS.items():
         made[group] = faults.catch(partial(_build_part, config, group, base))
-    made["metrics"] = faults.catch(partial(_build_metrics, config, faults))
-    made["backbones"] = faults.catch(
-        partial(_build_each, config, faults, "backbone", AbstractBackbone)
-    )
     made["trackers"] = faults.catch(
         partial(_build_each, config, faults, "tracker", AbstractTracker)
     )
     made["optimizer"] = faults.catch(partial(_build_optimizer, config))
     for section, schema in SECTIONS.items():
         made[section] = faults.catch(partial(typed, section, schema, config[section]))
+    judging = _judging(config, faults)
     faults.check()
-    recipes = Recipes(**made)
+    recipes = Recipes(judging=Judging(**judging), **made)
     recipes.check()
     return recipes
+
+
+def build_judging(config: Config) -> Judging:
+    """Build what scores pictures; raises one `ConfigError` with a line for each fault."""
+    faults = Faults()
+    made = _judging(config, faults)
+    faults.check()
+    judging = Judging(**made)
+    lines = judging.faults()
+    if lines:
+        raise ConfigError("\n".join(lines))
+    return judging
+
+
+def _judging(config: Config, faults: Faults) -> dict[str, Any]:
+    return {
+        "metrics": faults.catch(partial(_build_metrics, config, faults)),
+        "backbones": faults.catch(
+            partial(_build_each, config, faults, "backbone", AbstractBackbone)
+        ),
+        "evaluation": faults.catch(
+            partial(typed, "evaluation", EvaluationConfig, config.evaluation)
+        ),
+    }

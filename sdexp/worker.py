@@ -1,7 +1,8 @@
 """What a job starts: `python -m sdexp.worker RUN STAGE...`; never imports Hydra.
 
-Stages are `train`, `evaluate`, `evaluate:NAME` (of the folder `evaluations/NAME`), `generate:NAME`
-and `plan`. Loads the engine inside the stages, so that it follows its door from the first moment.
+Stages are `train`, `evaluate`, `evaluate:NAME` (of the folder `evaluations/NAME`), `folders`,
+`generate:NAME` and `plan`. Loads the engine inside the stages, so that it follows its door from
+the first moment.
 """
 
 import faulthandler
@@ -17,8 +18,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
 
-from sdexp.ground.build import read_config
+from sdexp.ground.build import read_config, typed
 from sdexp.ground.errors import DataError, DiskError, MemoryFault, SdexpError
+from sdexp.ground.folders import FoldersConfig
 from sdexp.ground.interrupt import Interrupted, check_interrupt, interruptible, listening
 from sdexp.ground.lifeline import FOLLOW_PARENT, STACKS_SIGNAL, end_with_parent
 from sdexp.ground.pending import adopt, config_at_work
@@ -31,11 +33,12 @@ from sdexp.ground.records import (
 )
 from sdexp.ground.run import RunFolder
 from sdexp.ground.store import Store, default_root
-from sdexp.recipes import read_recipes
+from sdexp.recipes import build_judging, read_recipes
 
 REMEDIES = {
     "train": "training.train_batch_size or training.resolution",
     "evaluate": "evaluation.batch_size",
+    "folders": "pictures.resolution",
     "generate": "the number of seeds",
     "plan": "training.train_batch_size or training.resolution",
 }
@@ -206,6 +209,16 @@ def _evaluate(run: RunFolder, name: str) -> None:
     run.change_record(data=data, evaluation=took)
 
 
+def _folders(run: RunFolder, name: str) -> None:
+    from sdexp.engine.evaluate.folders import compare_folders
+    from sdexp.engine.hardware import peak_memory_gb
+
+    config = read_config(run.config)
+    folders = typed("pictures", FoldersConfig, config.pictures)
+    done = compare_folders(run, folders, build_judging(config), Store(default_root()))
+    run.change_record(evaluation=EvaluatedRecord(*done, peak_memory_gb()))
+
+
 def _generate(run: RunFolder, name: str) -> None:
     from sdexp.engine.evaluate.generation import generate
     from sdexp.engine.saved import check_saved
@@ -237,6 +250,7 @@ def _plan(run: RunFolder, name: str) -> None:
 STAGES: dict[str, Callable[[RunFolder, str], None]] = {
     "train": _train,
     "evaluate": _evaluate,
+    "folders": _folders,
     "generate": _generate,
     "plan": _plan,
 }

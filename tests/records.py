@@ -91,6 +91,7 @@ def scores(metrics: dict[str, MetricRecord], **changes: Any) -> ScoresRecord:
         replicates=1,
         control=None,
         sampling=Sampling("ddim", 20, 3.0, "", 64),
+        fitted=None,
         metrics=metrics,
         applied=Applied(112, 111),
         warnings=["fid rests on 50 real pictures"],

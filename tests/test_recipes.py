@@ -22,13 +22,13 @@ def test_recipes_are_what_the_files_say(recipes: Callable[..., Recipes]) -> None
     made = recipes("finetune.rank=3", "optimizer=sgd", "optimizer.lr=0.5")
     assert made.finetune.rank == 3  # type: ignore[attr-defined]
     assert isinstance(made.optimizer, Sgd) and made.optimizer.lr == 0.5
-    assert {name: metric.backbone for name, metric in made.metrics.items()} == {
+    assert {name: metric.backbone for name, metric in made.judging.metrics.items()} == {
         "kid": "efficientnet_lite0",
         "fd": "efficientnet_lite0",
         "clip_score": "clip",
         "lpips_gt": "alexnet",
     }
-    assert made.backbones["clip"].name == "pocket-clip"
+    assert made.judging.backbones["clip"].name == "pocket-clip"
 
 
 FAULTS = {

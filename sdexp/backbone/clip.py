@@ -52,7 +52,9 @@ class Clip(AbstractBackbone):
     def start(self, device: str) -> LoadedBackbone:
         import torch
         from transformers import CLIPImageProcessor, CLIPModel, CLIPTokenizer
+        from transformers.utils.logging import disable_progress_bar
 
+        disable_progress_bar()
         path = located(self.name)
         try:
             model, info = CLIPModel.from_pretrained(

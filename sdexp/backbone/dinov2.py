@@ -54,7 +54,9 @@ class Dinov2(AbstractBackbone):
     def start(self, device: str) -> LoadedBackbone:
         import torch
         from transformers import Dinov2Model
+        from transformers.utils.logging import disable_progress_bar
 
+        disable_progress_bar()
         try:
             model, info = Dinov2Model.from_pretrained(
                 self.name, dtype=torch.float32, use_safetensors=True, output_loading_info=True

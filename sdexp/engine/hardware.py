@@ -59,3 +59,8 @@ def rate_factors(scheduler: SchedulerConfig, total: int) -> Callable[[int], floa
     )
     factor: Callable[[int], float] = schedule.lr_lambdas[0]
     return factor
+
+
+def best_device() -> str:
+    """A GPU where there is one: for what no configuration of hardware speaks of."""
+    return "cuda" if torch.cuda.is_available() else "cpu"

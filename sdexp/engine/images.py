@@ -39,14 +39,19 @@ def cut_square(
     return Square(to_tensor(square), Framing((height, width), (top, left), (side, side)))
 
 
-def crop_square(image: Image.Image, side: int, place: tuple[float, float] = CENTRE) -> Image.Image:
+def crop_square(
+    image: Image.Image,
+    side: int,
+    place: tuple[float, float] = CENTRE,
+    resampling: Image.Resampling = Image.Resampling.LANCZOS,
+) -> Image.Image:
     """Scale the shorter side to `side` pixels with antialiasing, then cut a square.
 
     place: where the square lies along the longer side, 0 to 1; (0.5, 0.5) is the centre.
     """
     scaled = _scaled_size(image.size, side)
     if scaled != image.size:
-        image = image.resize(scaled, Image.Resampling.LANCZOS)
+        image = image.resize(scaled, resampling)
     left, top = _corner(scaled, side, place)
     return image.crop((left, top, left + side, top + side))
 

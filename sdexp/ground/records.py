@@ -85,6 +85,7 @@ class RunRecord:
     choices: dict[str, str] = field(default_factory=dict)
     grown_from: list[int | None] = field(default_factory=list)
     plugins: list[str] = field(default_factory=list)
+    of_folders: bool = False
     warnings: list[str] = field(default_factory=list)
     git: GitRecord = GitRecord(None, None)
     versions: dict[str, str] = field(default_factory=dict)

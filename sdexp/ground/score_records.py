@@ -86,7 +86,8 @@ class DriftRecord:
 class ScoresRecord:
     """scores.json: one evaluation; `applied` is the proof of loading, None for a control.
 
-    n_split: how many pictures the split holds, of which n_prompts were asked for.
+    n_split: how many pictures the split holds, of which n_prompts were asked for; fitted: what was
+    done to given pictures, which have no sampling.
     """
 
     primary: str
@@ -94,7 +95,8 @@ class ScoresRecord:
     n_split: int
     replicates: int
     control: str | None
-    sampling: Sampling
+    sampling: Sampling | None
+    fitted: str | None
     metrics: dict[str, MetricRecord]
     applied: Applied | None
     controls: ControlsRecord = ControlsRecord()

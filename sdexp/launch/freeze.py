@@ -107,7 +107,7 @@ def freeze(
         plugins=trusted(),
         warnings=warnings,
         grown_from=grown_from,
-        git=_git(),
+        git=commit(),
     )
     write_record(run.pending_record if is_old else run.record, record)
     write_config(run.pending_config if is_old else run.config, composed.config)
@@ -121,7 +121,7 @@ def _grown_from(run: RunFolder, old: RunRecord, config: DictConfig) -> list[int 
     return old.grown_from if same or steps in old.grown_from else [*old.grown_from, steps]
 
 
-def _git() -> GitRecord:
+def commit() -> GitRecord:
     """Commit and dirtiness of the checkout that this package lies in, if it lies in one."""
 
     def ask(*words: str) -> str | None:

@@ -14,6 +14,7 @@ from sdexp.ground.config import (
     SweepConfig,
     TrainingConfig,
 )
+from sdexp.ground.folders import FoldersConfig
 
 
 @dataclass
@@ -43,6 +44,8 @@ class EvaluateRoot:
     """Root of `evaluate.yaml`."""
 
     run: str = MISSING
+    pictures: FoldersConfig = MISSING
+    run_dir: str | None = MISSING
     metric: Any = MISSING
     backbone: Any = MISSING
     evaluation: EvaluationConfig = MISSING

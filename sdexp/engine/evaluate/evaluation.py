@@ -8,7 +8,8 @@ from accelerate import Accelerator
 
 from sdexp.engine.evaluate.judges import check_judges
 from sdexp.engine.evaluate.pictures import PictureMaker, reference_pictures
-from sdexp.engine.evaluate.scorer import Pictures, Score, Scorer, per_image_rows
+from sdexp.engine.evaluate.results import Made, Results
+from sdexp.engine.evaluate.scorer import Pictures
 from sdexp.engine.hardware import make_accelerator
 from sdexp.engine.images import save_png
 from sdexp.engine.originals import check_original
@@ -18,10 +19,7 @@ from sdexp.ground.applied import Applied
 from sdexp.ground.config import Control
 from sdexp.ground.errors import DataError
 from sdexp.ground.interrupt import interruptible
-from sdexp.ground.record_files import write_record
-from sdexp.ground.rows import write_rows
 from sdexp.ground.run import EvaluationFolder, RunFolder
-from sdexp.ground.score_records import ControlsRecord, ScoresRecord
 from sdexp.ground.store import Store
 from sdexp.model.base import LoadedModel
 from sdexp.recipes import Recipes
@@ -48,24 +46,13 @@ def evaluate(work: Evaluation) -> tuple[float, int] | None:
     if made is None:
         return None
     pictures, applied = made
-    scores = _score(work, pictures, str(accelerator.device))
-    rows = per_image_rows(pictures, scores)
-    write_rows(work.folder.per_image, rows)
-    record = _record(work.recipes, pictures, scores, applied)
-    write_record(work.folder.scores, record)
+    judging = work.recipes.judging
+    results = Results(work.folder, judging, pictures)
+    results.score(work.store, str(accelerator.device))
+    sampling = sampling_of(judging.evaluation, pictures.resolution)
+    rows = results.write(Made(sampling, applied))
     shutil.rmtree(work.folder.partial)
-    return time.monotonic() - began, len(rows)
-
-
-def _score(work: Evaluation, pictures: Pictures, device: str) -> dict[str, Score]:
-    recipes = work.recipes
-    scorer = Scorer(recipes.evaluation, recipes.backbones, work.store, device)
-    scores = {}
-    for name, metric in recipes.metrics.items():
-        with interruptible():
-            scores[name] = scorer.score(name, metric, pictures)
-        _say_score(name, scores[name])
-    return scores
+    return time.monotonic() - began, rows
 
 
 def _make_pictures(
@@ -86,7 +73,7 @@ def _make_pictures(
     if accelerator.is_main_process:
         with interruptible():
             side = maker.sampling.resolution
-            check_judges(recipes, work.store, device, side, len(prompts), len(data))
+            check_judges(recipes.judging, work.store, device, side, len(prompts), len(data))
     original = maker.pictures(model, prompts, folder.images("original"), "original")
     # Loaded and made afresh also as a control: pictures from the shared store would prove nothing.
     model = recipes.model.load(device, "float32")
@@ -132,63 +119,3 @@ def _applied(work: Evaluation, model: LoadedModel) -> Applied | None:
         "none missing, none unexpected"
     )
     return applied
-
-
-def _say_score(name: str, score: Score) -> None:
-    facts = score.record
-    between = f" [{facts.ci95[0]:.3f}, {facts.ci95[1]:.3f}]" if facts.ci95 else ""
-    say(
-        f"{' '.join([name, facts.unit]).strip()}: {facts.original:.3f} -> {facts.finetuned:.3f} "
-        f"({facts.difference:+.3f}{between}, p = {facts.p:.4f}): {facts.verdict}"
-    )
-
-
-def _record(
-    recipes: Recipes, pictures: Pictures, scores: dict[str, Score], applied: Applied | None
-) -> ScoresRecord:
-    config = recipes.evaluation
-    return ScoresRecord(
-        primary=str(config.primary),
-        n_prompts=len(pictures.prompts),
-        n_split=pictures.references.count,
-        replicates=config.replicates,
-        control=None if config.control == Control.none else str(config.control),
-        sampling=sampling_of(config, pictures.resolution),
-        metrics={name: score.record for name, score in scores.items()},
-        applied=applied,
-        controls=ControlsRecord(
-            real_vs_real={n: s.floor for n, s in scores.items() if s.floor},
-            shuffled_captions={n: s.other_captions for n, s in scores.items() if s.other_captions},
-            shuffled_references={
-                n: s.other_references for n, s in scores.items() if s.other_references
-            },
-        ),
-        drift={name: score.drift for name, score in scores.items() if score.drift},
-        warnings=_warnings(recipes, pictures, scores),
-    )
-
-
-def _warnings(recipes: Recipes, pictures: Pictures, scores: dict[str, Score]) -> list[str]:
-    lines = []
-    asked = recipes.evaluation.num_prompts
-    got = len(pictures.prompts)
-    if got < asked:
-        lines.append(f"evaluation.num_prompts={asked}: the split holds only {got} pictures")
-    real = pictures.references.count
-    lines += [
-        f"{name} rests on {real} real pictures: below {metric.enough_references} it is biased "
-        "upwards and compares only with values at the same N and backbone"
-        for name, metric in recipes.metrics.items()
-        if real < metric.enough_references
-    ]
-    lines += [
-        f"{name} reads only the beginning of {score.overlong} of {got} captions: they are longer "
-        f"than the text tower of {score.record.backbone}"
-        for name, score in scores.items()
-        if score.overlong
-    ]
-    for model, made in pictures.made.items():
-        if made.blank:
-            count = made.shown.count
-            lines.append(f"{made.blank} of {count} pictures of the {model} are of one colour")
-    return lines

@@ -7,11 +7,11 @@ from sdexp.engine.evaluate.features import Features
 from sdexp.ground.errors import DataError
 from sdexp.ground.store import Store
 from sdexp.metric.base import AbstractMetric
-from sdexp.recipes import Recipes
+from sdexp.recipes import Judging
 
 
 def check_judges(
-    recipes: Recipes, store: Store, device: str, side: int, prompts: int, real: int
+    judging: Judging, store: Store, device: str, side: int, prompts: int, real: int
 ) -> None:
     """Count what each metric will be given, and show each backbone blank pictures.
 
@@ -19,10 +19,9 @@ def check_judges(
     line for each metric that has too few, and each backbone that is damaged, not whole, or blind
     for such pictures.
     """
-    used = {metric.backbone for metric in recipes.metrics.values()}
-    made = prompts * recipes.evaluation.replicates
-    lines = [_shortage(n, m, made, prompts, real) for n, m in recipes.metrics.items()]
-    lines += [_fault(name, recipes.backbones[name], store, device, side) for name in sorted(used)]
+    made = prompts * judging.evaluation.replicates
+    lines = [_shortage(n, m, made, prompts, real) for n, m in judging.metrics.items()]
+    lines += [_fault(n, judging.backbones[n], store, device, side) for n in judging.used]
     told = [line for line in lines if line]
     if told:
         raise DataError("\n".join(told))

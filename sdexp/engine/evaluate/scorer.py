@@ -1,12 +1,11 @@
 """Scores of original and finetuned pictures, and whether they differ."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from sdexp.backbone.base import AbstractBackbone, PictureSet
+from sdexp.backbone.base import PictureSet
 from sdexp.engine.evaluate.features import Features
 from sdexp.engine.evaluate.pictures import MadePictures
 from sdexp.engine.prompts import Prompt
@@ -23,6 +22,7 @@ from sdexp.ground.score_records import (
 from sdexp.ground.store import Store
 from sdexp.ground.streams import array_stream
 from sdexp.metric.base import AbstractMetric
+from sdexp.recipes import Judging
 from sdexp.stats.comparison import Comparison, verdict, wilson
 from sdexp.stats.distribution import compare_distributions
 from sdexp.stats.paired import compare_means
@@ -68,28 +68,23 @@ class Score:
 class Scorer:
     """Applies metrics to pictures under one protocol; each backbone is loaded once."""
 
-    def __init__(
-        self,
-        config: EvaluationConfig,
-        backbones: Mapping[str, AbstractBackbone],
-        store: Store,
-        device: str,
-    ) -> None:
-        self.config = config
-        self._backbones = backbones
+    def __init__(self, judging: Judging, store: Store, device: str) -> None:
+        self._judging = judging
         self._store = store
         self._device = device
         self._started: dict[str, Features] = {}
 
     def score(self, name: str, metric: AbstractMetric, pictures: Pictures) -> Score:
         """Features, then statistics on arrays."""
-        of_metric = MetricAtWork(self.config, name, metric, self._source(metric), pictures)
+        of_metric = MetricAtWork(
+            self._judging.evaluation, name, metric, self._source(metric), pictures
+        )
         return of_metric.distributions() if metric.partner == "distribution" else of_metric.paired()
 
     def _source(self, metric: AbstractMetric) -> Features:
         name = metric.backbone
         if name not in self._started:
-            loaded = self._backbones[name].start(self._device)
+            loaded = self._judging.backbones[name].start(self._device)
             self._started[name] = Features(loaded, self._store, self._device)
         return self._started[name]
 

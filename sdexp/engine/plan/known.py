@@ -123,8 +123,8 @@ def _features(recipes: Recipes, originals: int) -> int:
     """Bytes of the features of the original's and of the real pictures, once per backbone."""
     real = len(evaluation_data(recipes))
     total = 0
-    for name, backbone in recipes.backbones.items():
-        asking = [metric for metric in recipes.metrics.values() if metric.backbone == name]
+    for name, backbone in recipes.judging.backbones.items():
+        asking = [metric for metric in recipes.judging.metrics.values() if metric.backbone == name]
         if any("images" in metric.needs for metric in asking):
             entries = len([*batches(originals), *batches(real)])
             total += NUMBER_BYTES * backbone.width * (originals + real) + ENTRY_BYTES * entries

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from sdexp.ground.build import read_run_config
+from sdexp.ground.build import read_config, read_run_config
 from sdexp.ground.errors import ConfigError, DataError
 from sdexp.ground.log import Log, read_log
 from sdexp.ground.record_files import read_record
@@ -46,6 +46,8 @@ class Facts:
     @property
     def title(self) -> str:
         choices = self.record.choices
+        if self.record.of_folders:
+            return "given pictures"
         parts = [choices[group] for group in ("finetune", "model", "dataset") if group in choices]
         return " / ".join(parts) or "run"
 
@@ -95,7 +97,8 @@ def read_facts(run: RunFolder, folder: EvaluationFolder | None = None) -> Facts:
     return Facts(
         record=record,
         evaluation=evaluation,
-        config=readable(at.config, read_text, faults) or "",
+        config=readable(at.config, Path.read_text if record.of_folders else read_text, faults)
+        or "",
         log=readable_log(run.log, faults),
         scores=readable(at.scores, read_scores, faults),
         rows=readable(at.per_image, read_rows, faults) or [],
@@ -141,6 +144,15 @@ def missing_results(folder: EvaluationFolder, evaluated: EvaluatedRecord | None)
 
 def _missing(written: list[Path]) -> list[str]:
     return [f"{path}: missing; put it back" for path in written if not path.is_file()]
+
+
+def read_any(path: Path) -> str:
+    """The text of a configuration that is not a run's; raises `DataError` where it is none."""
+    try:
+        read_config(path)
+    except ConfigError as error:
+        raise DataError(str(error)) from error
+    return path.read_text()
 
 
 def read_text(path: Path) -> str:

@@ -13,22 +13,23 @@ from sdexp.pages.words import number
 
 @dataclass(frozen=True)
 class Triple:
-    """One prompt's pictures: original, finetuned and the real one."""
+    """One prompt's pictures: original, finetuned and the real one, where there are any."""
 
     caption: str
     original: Thumbnail
     finetuned: Thumbnail
-    reference: Thumbnail
+    reference: Thumbnail | None
     note: str
 
     @property
     def thumbnails(self) -> list[Thumbnail]:
-        return [self.original, self.finetuned, self.reference]
+        found = [self.original, self.finetuned, self.reference]
+        return [one for one in found if one is not None]
 
 
 def triples(folder: EvaluationFolder, facts: Facts, count: int = 9) -> list[Triple]:
     """The first pictures of `count` prompts; the order of prompts is that of a hash, so a draw."""
-    return [_triple(folder, row, "") for row in _first(facts, "original")[:count]]
+    return [_triple(folder, facts, row, "") for row in _first(facts, "original")[:count]]
 
 
 def extremes(
@@ -48,8 +49,8 @@ def extremes(
     gains.sort(key=lambda pair: (-sign * pair[0], pair[1].prompt_id))
     count = min(count, len(gains) // 2)
     told = [(row, f"{name} {number(gain, True)}") for gain, row in gains]
-    best = [_triple(folder, row, note) for row, note in told[:count]]
-    worst = [_triple(folder, row, note) for row, note in told[::-1][:count]]
+    best = [_triple(folder, facts, row, note) for row, note in told[:count]]
+    worst = [_triple(folder, facts, row, note) for row, note in told[::-1][:count]]
     return name, best, worst
 
 
@@ -58,13 +59,15 @@ def _first(facts: Facts, model: str) -> list[PictureRow]:
     return [row for row in facts.rows if row.replicate == 0 and row.model == model]
 
 
-def _triple(folder: EvaluationFolder, row: PictureRow, note: str) -> Triple:
+def _triple(folder: EvaluationFolder, facts: Facts, row: PictureRow, note: str) -> Triple:
     made = f"{row.prompt_id}_0.png"
+    real = folder.images("reference")
+    has_real = real.is_dir() or not facts.record.of_folders
     return Triple(
         caption=row.caption,
         original=thumbnail(folder.images("original") / made),
         finetuned=thumbnail(folder.images("finetuned") / made),
-        reference=thumbnail(folder.images("reference") / f"{row.prompt_id}.png"),
+        reference=thumbnail(real / f"{row.prompt_id}.png") if has_real else None,
         note=note,
     )
 

@@ -50,7 +50,8 @@ def _other_settings(sweep: Sweep) -> list[str]:
                 f"{key} {swept} ({', '.join(sorted(values))}): the scores were not measured in the "
                 "same way"
             )
-    sizes = {job.scores.sampling.resolution for job in jobs if job.scores}
+    samplings = [job.scores.sampling for job in jobs if job.scores]
+    sizes = {sampling.resolution for sampling in samplings if sampling}
     if len(sizes) > 1:
         lines.append(f"the pictures have different sizes ({listed(sorted(sizes))} pixels)")
     primaries = sorted({job.scores.primary for job in jobs if job.scores})

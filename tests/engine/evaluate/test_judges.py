@@ -13,7 +13,7 @@ from sdexp.ground.store import Store
 
 
 def test_whole_judges_pass(recipes: Any, store: Store) -> None:
-    check_judges(recipes(), store, "cpu", 32, 4, 20)
+    check_judges(recipes().judging, store, "cpu", 32, 4, 20)
 
 
 def test_every_judge_that_is_blind_or_damaged_is_told(
@@ -25,7 +25,7 @@ def test_every_judge_that_is_blind_or_damaged_is_told(
     file.write_bytes(file.read_bytes()[:1000])
     made = recipes(f"backbone.efficientnet_lite0.pretrained_model_name_or_path={folder}")
     with pytest.raises(DataError) as caught:
-        check_judges(made, store, "cpu", 16, 4, 20)
+        check_judges(made.judging, store, "cpu", 16, 4, 20)
     alexnet, efficientnet = str(caught.value).splitlines()
     assert alexnet == "backbone.alexnet: pictures of 16 x 16 pixels; LPIPS needs 31 on each side"
     assert efficientnet.startswith(f"{file}: damaged")
@@ -33,13 +33,13 @@ def test_every_judge_that_is_blind_or_damaged_is_told(
 
 def test_a_judge_that_no_metric_names_is_not_loaded(recipes: Any, store: Store) -> None:
     made = recipes("metric=[clip_score]", "backbone.alexnet.pretrained_model_name_or_path=absent")
-    check_judges(made, store, "cpu", 32, 4, 20)
+    check_judges(made.judging, store, "cpu", 32, 4, 20)
 
 
 def test_what_a_metric_needs_is_counted_before(recipes: Any, store: Store) -> None:
     made = recipes("metric=[coverage,kid,lpips_diversity]", "evaluation.replicates=1")
     with pytest.raises(DataError) as caught:
-        check_judges(made, store, "cpu", 32, 5, 20)
+        check_judges(made.judging, store, "cpu", 32, 5, 20)
     coverage, diversity = str(caught.value).splitlines()
     assert coverage == (
         "metric.coverage: needs 6 pictures on both sides, there are 5 generated and 20 real ones; "
@@ -47,4 +47,4 @@ def test_what_a_metric_needs_is_counted_before(recipes: Any, store: Store) -> No
     )
     assert diversity.startswith("metric.lpips_diversity: compares the pictures of one prompt; set")
     with pytest.raises(DataError, match="metric.kid: needs 2 .* 5 generated and 1 real ones"):
-        check_judges(made, store, "cpu", 32, 5, 1)
+        check_judges(made.judging, store, "cpu", 32, 5, 1)

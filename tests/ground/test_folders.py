@@ -1,0 +1,20 @@
+from pathlib import Path
+
+import pytest
+
+from sdexp.ground.folders import Fit, FoldersConfig, picture_files
+
+
+def test_what_was_named_and_what_is_done_to_it() -> None:
+    folders = FoldersConfig("a", "b", None, 256, Fit.squash)
+    assert folders.named == {"original": "a", "finetuned": "b"}
+    assert folders.words == "squashed to 256 pixels, bilinear with antialiasing"
+    assert "cropped at the centre to 9 pixels" in FoldersConfig("a", "b", "c", 9, Fit.crop).words
+    with pytest.raises(ValueError, match="pictures.resolution=0: allowed is 1 or more"):
+        FoldersConfig("a", "b", None, 0, Fit.crop)
+
+
+def test_pictures_go_by_their_names(tmp_path: Path) -> None:
+    for name in ("b.png", "a.JPG", "captions.json", "c.webp"):
+        (tmp_path / name).touch()
+    assert list(picture_files(tmp_path)) == ["a", "b", "c"]
