@@ -1,4 +1,4 @@
-"""How often the statistics are wrong, measured: `python scripts/calibration.py [FOLDER]`.
+"""How often the statistics are wrong: `python scripts/calibration.py [FOLDER [METRIC ...]]`.
 
 Makes one bank of pictures of the embedded original (200 prompts x 8 replicates) and one of a
 fine-tuned model, looks at them once with the embedded judges, and draws comparisons of the
@@ -235,7 +235,8 @@ def main() -> None:
     found = banks(folder, recipes)
     print("| metric | value | p < 0.05 | better or worse | between seeds | A/B: prompts, found |")
     print("|---|---|---|---|---|---|")
-    for name, metric in recipes.judging.metrics.items():
+    for name in sys.argv[2:] or recipes.judging.metrics:
+        metric = recipes.judging.metrics[name]
         of_metric = (metric, found[name])
         same = kept(folder, f"aa-{name}", partial(same_against_same, *of_metric))
         other = kept(folder, f"ab-{name}", partial(original_against_mixture, *of_metric))

@@ -100,9 +100,7 @@ def test_without_captions_no_score_needs_them(tmp_path: Path, run: RunFolder, st
     given = folders(tmp_path, 0.5)
     (tmp_path / "original" / "captions.json").unlink()
     compare_folders(run, given, judging("metric=[lpips_gt]"), store)
-    with pytest.raises(
-        DataError, match=r"clip_score: 8 pictures have no caption \(first: a"
-    ):
+    with pytest.raises(DataError, match=r"clip_score: 8 pictures have no caption \(first: a"):
         compare_folders(run, given, judging("metric=[clip_score]"), store)
     (tmp_path / "original" / "captions.json").write_text("[1]")
     with pytest.raises(DataError, match="captions.json: must be"):
