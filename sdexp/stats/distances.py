@@ -8,7 +8,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar
 
 import numpy as np
 
@@ -17,28 +16,22 @@ GAUSSIAN_WIDTH = 10.0
 Kernel = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
-@dataclass(frozen=True, eq=False)
-class Swapped:
-    """Distance of the finetuned minus that of the original under swaps of their labels, [M].
-
-    errors: the standard error of each over prompts, [M]; None for a distance that has none.
-    """
-
-    differences: np.ndarray
-    errors: np.ndarray | None
-
-
 class AbstractDistance(ABC):
     """The distance of a set of features to fixed real features."""
-
-    has_error: ClassVar[bool] = False
 
     @abstractmethod
     def __call__(self, features: np.ndarray) -> float:
         """The distance of features [N, d]."""
 
-    def swapped(self, features: np.ndarray, swaps: np.ndarray) -> Swapped:
-        """What becomes of both models' distances when prompts have their labels swapped.
+    def without_each(self, features: np.ndarray) -> np.ndarray | None:
+        """The distances of features [P, R, d] without each prompt, [P].
+
+        None where leaving prompts out says nothing of chance.
+        """
+        return None
+
+    def swapped(self, features: np.ndarray, swaps: np.ndarray) -> np.ndarray:
+        """Finetuned minus original where prompts have their labels swapped, [M].
 
         features: original and finetuned, [2, P, R, d]; swaps: bool [M, P].
         """
@@ -48,7 +41,7 @@ class AbstractDistance(ABC):
         def side(labels: np.ndarray) -> float:
             return self(features[labels.astype(int), prompts].reshape(-1, width))
 
-        return Swapped(np.array([side(~labels) - side(labels) for labels in swaps]), None)
+        return np.array([side(~labels) - side(labels) for labels in swaps])
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,8 +97,6 @@ class KernelDistance(AbstractDistance):
     The unbiased U-statistic of the whole sample (Gretton et al. 2012, lemma 6); may be below zero.
     """
 
-    has_error: ClassVar[bool] = True
-
     reference: np.ndarray
     kernel: Kernel
     scale: float = 1.0
@@ -124,64 +115,20 @@ class KernelDistance(AbstractDistance):
         across = self.kernel(points, checked(self.reference)).mean()
         return float(self.scale * (inner + self._within - 2 * across))
 
-    def swapped(self, features: np.ndarray, swaps: np.ndarray) -> Swapped:
-        """Errors by the jackknife that deletes a prompt (Efron and Tibshirani 1993, chapter 11)."""
-        sums = _PromptSums.of(features, self.kernel, checked(self.reference))
-        whole, without = (
-            after - before
-            for before, after in zip(sums.side(swaps), sums.side(~swaps), strict=True)
-        )
-        prompts = swaps.shape[1]
-        errors = self.scale * np.sqrt((prompts - 1) * without.var(axis=1))
-        return Swapped(self.scale * whole, np.nan_to_num(errors, nan=np.inf))
-
-
-@dataclass(frozen=True, eq=False)
-class _PromptSums:
-    """A kernel summed over the replicates of prompts, for both models.
-
-    pairs: of prompts with prompts, [2P, 2P], the original's first; own: of pictures with
-    themselves, [2P]; across: mean over the real pictures, [2P].
-    """
-
-    pairs: np.ndarray
-    own: np.ndarray
-    across: np.ndarray
-    replicates: int
-
-    @classmethod
-    def of(cls, features: np.ndarray, kernel: Kernel, reference: np.ndarray) -> "_PromptSums":
-        models, prompts, replicates, width = features.shape
+    def without_each(self, features: np.ndarray) -> np.ndarray | None:
+        prompts, replicates, width = features.shape
         points = checked(features.reshape(-1, width))
-        count = models * prompts
-        gram = kernel(points, points)
-        own = np.diagonal(gram).reshape(count, replicates).sum(axis=1)
-        pairs = gram.reshape(count, replicates, count, replicates).sum(axis=(1, 3))
-        across = kernel(points, reference).mean(axis=1).reshape(count, replicates).sum(axis=1)
-        return cls(pairs, own, across, replicates)
-
-    def side(self, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The part of the distance that depends on pictures: of all, [M]; without each, [M, P].
-
-        labels: whether a prompt's picture is the finetuned's, bool [M, P].
-        """
-        prompts = labels.shape[1]
-        chosen = np.arange(prompts) + prompts * labels
-        is_chosen = np.concatenate([~labels, labels], axis=1).astype(np.float64)
-        rows = np.take_along_axis(is_chosen @ self.pairs, chosen, axis=1)
-        own = self.own[chosen]
-        across = self.across[chosen]
-        total = rows.sum(axis=1, keepdims=True) - own.sum(axis=1, keepdims=True)
-        apart = self.pairs[chosen, chosen] - own
-        seen = across.sum(axis=1, keepdims=True)
-        count = prompts * self.replicates
-        whole = total / (count * (count - 1)) - 2 * seen / count
-        left = count - self.replicates
-        if left < 2:
-            return whole[:, 0], np.full(labels.shape, np.nan)
-        fewer = total - 2 * (rows - own) + apart
-        without = fewer / (left * (left - 1)) - 2 * (seen - across) / left
-        return whole[:, 0], without
+        gram = self.kernel(points, points)
+        pairs = gram.reshape(prompts, replicates, prompts, replicates).sum(axis=(1, 3))
+        own = np.diagonal(gram).reshape(prompts, replicates).sum(axis=1)
+        across = self.kernel(points, checked(self.reference)).mean(axis=1)
+        seen = across.reshape(prompts, replicates).sum(axis=1)
+        left = (prompts - 1) * replicates
+        # A prompt's row and column go, and what stands in both only once.
+        inner = pairs.sum() - own.sum() - 2 * (pairs.sum(axis=1) - own) + np.diagonal(pairs) - own
+        outer = seen.sum() - seen
+        distances: np.ndarray = inner / (left * (left - 1)) + self._within - 2 * outer / left
+        return self.scale * distances
 
 
 def cubic_kernel(x: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -1,10 +1,13 @@
 """Paired comparison of two models' distances to the same real features."""
 
+from dataclasses import replace
+
 import numpy as np
 
-from sdexp.stats.comparison import SIGNIFICANCE, Comparison
-from sdexp.stats.distances import AbstractDistance, Swapped
-from sdexp.stats.signs import kept_row, least_p, swaps
+from sdexp.stats.comparison import Comparison
+from sdexp.stats.distances import AbstractDistance
+from sdexp.stats.paired import compare_means
+from sdexp.stats.signs import least_p, swaps
 
 # Distances of equal sets in another order differ by rounding; such ties must count as ties.
 TIE = 1e-9
@@ -19,30 +22,28 @@ def compare_distributions(
 ) -> Comparison:
     """Compare the distances of two sets of features, each [P, R, d], to the same real features.
 
-    p: the share of swaps of the models' labels within prompts, all replicates of a prompt together,
-    whose difference is as far from 0. Where the distance has a standard error, "far" is measured
-    in standard errors of the swap itself, and the interval is the difference plus and minus as
-    many of them as the same swaps leave at the 5% level: it holds 0 just where p is not below 0.05.
-    Elsewhere the error is the spread of the swapped differences, and there is no interval. Equal
-    features give a difference of 0 and p = 1. Raises `ValueError` for unequal shapes and for fewer
-    than two pictures.
+    A distance that is known without each prompt is compared by the prompts' pseudo-values (Efron
+    and Tibshirani 1993, chapter 11), P D - (P - 1) D without the prompt, of the difference D, as
+    `compare_means` compares a mean: to first order the flip of a pseudo-value is the swap of the
+    prompt's labels, and interval and p come from the same flips. Elsewhere p is the share of swaps
+    of the labels within prompts, all replicates of a prompt together, whose difference is as far
+    from 0, the error is the spread of those differences, and there is no interval. Equal features
+    give a difference of 0 and p = 1. Raises `ValueError` for unequal shapes and for fewer than two
+    pictures.
     """
     _check_shapes(original, finetuned)
-    prompts, _, width = original.shape
+    prompts, replicates, width = original.shape
     before = distance(original.reshape(-1, width))
-    labels = swaps(prompts, rng, permutations)
-    least = least_p(prompts, len(labels))
-    if np.array_equal(original, finetuned):
-        interval = (0.0, 0.0) if distance.has_error and least < SIGNIFICANCE else None
-        return Comparison(before, before, 0.0, interval, 1.0, least, 0.0, prompts)
     after = distance(finetuned.reshape(-1, width))
-    swapped = distance.swapped(np.stack([original, finetuned]), labels)
-    rounding = TIE * max(abs(before), abs(after))
-    far = _far(swapped, rounding)
-    tie = rounding if swapped.errors is None else rounding / max(swapped.errors[0], rounding)
-    error, interval = _error(swapped, far, least)
-    p = float((far >= far[0] - tie).mean())
-    return Comparison(before, after, after - before, interval, p, least, error, prompts)
+    values = None
+    if (prompts - 1) * replicates > 1:
+        values = _pseudo_values(original, finetuned, distance, after - before)
+    if values is None:
+        return _by_swaps(original, finetuned, distance, rng, permutations)
+    found = compare_means(np.zeros_like(values), values, rng, permutations)
+    # A pseudo-value is no score of a prompt.
+    bare = replace(found, effect_size=None, win_rate=None)
+    return replace(bare, original=before, finetuned=after, difference=after - before)
 
 
 def _check_shapes(original: np.ndarray, finetuned: np.ndarray) -> None:
@@ -52,24 +53,34 @@ def _check_shapes(original: np.ndarray, finetuned: np.ndarray) -> None:
         )
 
 
-def _far(swapped: Swapped, rounding: float) -> np.ndarray:
-    """How far from 0 the difference of each swap is, in its standard errors where it has one."""
-    sizes: np.ndarray = np.abs(swapped.differences)
-    if swapped.errors is None:
-        return sizes
-    ratios: np.ndarray = sizes / np.maximum(swapped.errors, rounding)
-    return ratios
+def _pseudo_values(
+    original: np.ndarray, finetuned: np.ndarray, distance: AbstractDistance, difference: float
+) -> np.ndarray | None:
+    """Of the difference, [P, 1], about the difference itself; 0 for equal features."""
+    without = [distance.without_each(features) for features in (original, finetuned)]
+    if without[0] is None or without[1] is None:
+        return None
+    prompts = len(original)
+    values: np.ndarray = prompts * difference - (prompts - 1) * (without[1] - without[0])
+    return (values - values.mean() + difference)[:, None]
 
 
-def _error(
-    swapped: Swapped, far: np.ndarray, least: float
-) -> tuple[float, tuple[float, float] | None]:
-    """The standard error of the difference, and its 95% interval."""
-    if swapped.errors is None:
-        return float(swapped.differences.std()), None
-    error = float(swapped.errors[0])
-    if least >= SIGNIFICANCE or not np.isfinite(error):
-        return np.inf, None
-    centre = float(swapped.differences[0])
-    reach = float(np.sort(far)[-kept_row(len(far))]) * error
-    return error, (centre - reach, centre + reach)
+def _by_swaps(
+    original: np.ndarray,
+    finetuned: np.ndarray,
+    distance: AbstractDistance,
+    rng: np.random.Generator,
+    permutations: int,
+) -> Comparison:
+    prompts, _, width = original.shape
+    before = distance(original.reshape(-1, width))
+    labels = swaps(prompts, rng, permutations)
+    least = least_p(prompts, len(labels))
+    if np.array_equal(original, finetuned):
+        return Comparison(before, before, 0.0, None, 1.0, least, 0.0, prompts)
+    after = distance(finetuned.reshape(-1, width))
+    null = distance.swapped(np.stack([original, finetuned]), labels)
+    far = abs(after - before) - TIE * max(abs(before), abs(after))
+    p = float((np.abs(null) >= far).mean())
+    error = float(null.std()) if prompts > 1 else np.inf
+    return Comparison(before, after, after - before, None, p, least, error, prompts)

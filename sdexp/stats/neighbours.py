@@ -6,7 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
-from sdexp.stats.distances import AbstractDistance, Swapped, checked
+from sdexp.stats.distances import AbstractDistance, checked
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +30,7 @@ class AbstractShare(AbstractDistance):
         points = checked(features)
         return self.share(distances(points, self.reference), distances(points, points))
 
-    def swapped(self, features: np.ndarray, swaps: np.ndarray) -> Swapped:
+    def swapped(self, features: np.ndarray, swaps: np.ndarray) -> np.ndarray:
         pool = checked(features.reshape(-1, features.shape[-1]))
         to_real = distances(pool, self.reference)
         among = distances(pool, pool)
@@ -41,7 +41,7 @@ class AbstractShare(AbstractDistance):
             rows = places[labels.astype(int), prompts].ravel()
             return self.share(to_real[rows], among[np.ix_(rows, rows)])
 
-        return Swapped(np.array([side(~labels) - side(labels) for labels in swaps]), None)
+        return np.array([side(~labels) - side(labels) for labels in swaps])
 
     @abstractmethod
     def share(self, to_real: np.ndarray, among: np.ndarray) -> float:

@@ -137,7 +137,7 @@ FAULTS = {
     f"finetune={300 * 'a'}": "no such option",
     "dataset=imagefolder": "dataset.data_dir: a value is missing",
     "evaluation.primary=psnr": "evaluation.primary=psnr: not among the metrics",
-    "metric.kid.smallest_effect.clip=-1": "smallest_effect.clip=-1.0: allowed is 0",
+    "metric.kid.smallest_effect.inception=-1": "smallest_effect.inception=-1.0: allowed is 0",
     "metric.kid.backbone=clap": "metric.kid.backbone=clap: not among the backbones; did you mean",
     "backbone=[]": "backbone: nothing is chosen; choose with backbone=NAME",
     "model._target_=os.system": "model._target_=os.system: not a part",

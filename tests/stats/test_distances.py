@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from sdexp.stats.distances import (
+    FrechetDistance,
     KernelDistance,
     PlainDistance,
     cubic_kernel,
@@ -98,16 +99,22 @@ def test_swaps_are_distances_of_swapped_features(kind: Kind, replicates: int) ->
     distance = kind(cloud(30, 6, 9))
     swaps = np.random.default_rng(3).integers(2, size=(5, 7)).astype(bool)
     found = distance.swapped(features, swaps)
-    assert (found.errors is None) == (not distance.has_error)
     for row, labels in enumerate(swaps):
         before, after = _sides(features, labels)
         expected = distance(after.reshape(-1, 6)) - distance(before.reshape(-1, 6))
-        assert found.differences[row] == pytest.approx(expected, rel=1e-9)
-        if found.errors is not None:
-            left = [np.delete(np.stack([before, after]), p, axis=1) for p in range(7)]
-            fewer = [distance(a.reshape(-1, 6)) - distance(b.reshape(-1, 6)) for b, a in left]
-            error = (6 * np.var(fewer)) ** 0.5
-            assert found.errors[row] == pytest.approx(error, rel=1e-9)
+        assert found[row] == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("replicates", [1, 3])
+def test_a_kernel_distance_is_known_without_each_prompt(replicates: int) -> None:
+    features, _ = models(7, replicates=replicates)
+    distance = KernelDistance(cloud(30, 6, 9), cubic_kernel, scale=10.0)
+    found = distance.without_each(features)
+    assert found is not None
+    for prompt in range(7):
+        left = np.delete(features, prompt, axis=0)
+        assert found[prompt] == pytest.approx(distance(left.reshape(-1, 6)), rel=1e-9)
+    assert FrechetDistance(cloud(30, 6, 9)).without_each(features) is None
 
 
 def _sides(features: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
