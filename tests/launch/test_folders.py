@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from PIL import Image, ImageFilter
 
 from sdexp import evaluate, report
 from sdexp.ground.record_files import read_record
@@ -10,6 +11,7 @@ from sdexp.ground.run import RunFolder
 from sdexp.ground.score_records import ScoresRecord
 from tests.commands import fault
 from tests.pictures import scenes
+from tests.shared import shared
 
 GIVEN = ["pictures.original=a", "pictures.finetuned=b", "pictures.reference=r", "run_dir=out"]
 QUICK = ["pictures.resolution=64", "metric=[lpips_gt,kid]"]
@@ -67,3 +69,28 @@ def test_what_the_worker_refuses_leaves_nothing(capfd: pytest.CaptureFixture[str
     (Path("b") / "m.png").write_bytes(b"no picture")
     line = fault(capfd, 65, *GIVEN, *QUICK, door=evaluate)
     assert "b/m.png: " in line and not Path("out").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("blurred", [True, False])
+def test_embedded_judges_see_blur_on_real_photos_and_nothing_where_nothing_is(
+    blurred: bool,
+) -> None:
+    for side in ("sharp", "other"):
+        Path(side).mkdir()
+    for file in shared("photos/train").iterdir():
+        if file.suffix in (".jpg", ".png"):
+            photo = Image.open(file).convert("RGB").resize((256, 256))
+            photo.save(f"sharp/{file.stem}.png")
+            radius = 4 if blurred else 0
+            photo.filter(ImageFilter.GaussianBlur(radius)).save(f"other/{file.stem}.png")
+    words = ["pictures.original=sharp", "pictures.finetuned=other", "pictures.reference=sharp"]
+    words += ["pictures.resolution=256", "metric=offline", "run_dir=out"]
+    assert evaluate.main(words) == 0
+    metrics = read_record(RunFolder(Path("out")).scores, ScoresRecord).metrics
+    assert len(metrics) == 7
+    for name, metric in metrics.items():
+        if blurred and name in ("kid", "fd", "lpips_gt"):
+            assert metric.verdict == "worse", name
+        elif not blurred:
+            assert (metric.difference, metric.p) == (0.0, 1.0), name
