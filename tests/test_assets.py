@@ -9,7 +9,8 @@ from transformers import CLIPModel, CLIPTokenizer
 
 from sdexp.dataset.pocket import Pocket
 from sdexp.dataset.scenes import LOOKS, captions, draw, make_scene, name_look
-from sdexp.ground.assets import ASSETS, located
+from sdexp.ground.assets import ASSETS, WEIGHTS, located
+from sdexp.ground.files import file_sha256
 from sdexp.ground.sampling import Sampling
 from sdexp.model.stable_diffusion import StableDiffusion
 
@@ -49,8 +50,18 @@ def test_the_files_tell_no_place() -> None:
 
 
 def test_the_weights_are_small() -> None:
-    sizes = [file.stat().st_size for file in ASSETS.rglob("*") if file.is_file()]
-    assert sum(sizes) <= 30e6
+    sizes = {
+        pattern: sum(file.stat().st_size for file in ASSETS.glob(f"{pattern}/**/*"))
+        for pattern in ("pocket-*", "alexnet", "efficientnet_lite0")
+    }
+    assert sizes["pocket-*"] <= 30e6 and sum(sizes.values()) <= 60e6
+
+
+def test_the_real_judges_are_the_published_ones_with_their_licences() -> None:
+    build = (Path(__file__).parents[1] / "scripts" / "build_judges.py").read_text()
+    for name in ("alexnet", "efficientnet_lite0"):
+        assert f'"{name}": "{file_sha256(ASSETS / name / WEIGHTS)}"' in build
+        assert "icense" in (ASSETS / name / "LICENSE.txt").read_text()
 
 
 @pytest.mark.parametrize("look", LOOKS)

@@ -2,19 +2,17 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from sdexp.finetune.base import (
     check_components,
     exchange,
     freeze_all,
     read_component,
-    read_tensors,
     unfreeze,
     write_component,
 )
 from sdexp.ground.applied import Applied
-from sdexp.ground.errors import DataError
 from sdexp.model.base import Component
 from tests.finetune.pocket import original
 
@@ -93,14 +91,3 @@ def test_names_that_have_their_prefix_in_memory_keep_it(tmp_path: Path) -> None:
     write_component(one, tmp_path)
     assert set(load_file(tmp_path / "x.safetensors")) == {"text_model.weight", "text_model.bias"}
     assert read_component(one, tmp_path).keys() == module.state_dict().keys()
-
-
-def test_missing_and_damaged_files_are_told(tmp_path: Path) -> None:
-    file = tmp_path / "x.safetensors"
-    with pytest.raises(DataError, match="missing; the run has no such weights"):
-        read_tensors(file)
-    save_file({"a": torch.ones(3)}, file)
-    assert (read_tensors(file)["a"] == 1).all()
-    file.write_bytes(file.read_bytes()[:-1])
-    with pytest.raises(DataError, match=r"x\.safetensors: damaged"):
-        read_tensors(file)

@@ -2,10 +2,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
-from sdexp.ground.errors import DiskError
-from sdexp.ground.tensors import write_tensors
+from sdexp.ground.errors import DataError, DiskError
+from sdexp.ground.tensors import read_tensors, write_tensors
 
 
 def test_equal_tensors_give_equal_bytes_in_any_order(tmp_path: Path) -> None:
@@ -36,3 +36,14 @@ def test_what_was_there_stays_when_writing_fails(
     with pytest.raises(DiskError, match="No space left"):
         write_tensors(file, {"a": torch.ones(3)})
     assert file.read_bytes() == before and list(tmp_path.iterdir()) == [file]
+
+
+def test_missing_and_damaged_files_are_told(tmp_path: Path) -> None:
+    file = tmp_path / "x.safetensors"
+    with pytest.raises(DataError, match="missing; put it back"):
+        read_tensors(file)
+    save_file({"a": torch.ones(3)}, file)
+    assert (read_tensors(file)["a"] == 1).all()
+    file.write_bytes(file.read_bytes()[:-1])
+    with pytest.raises(DataError, match=r"x\.safetensors: damaged"):
+        read_tensors(file)
