@@ -80,6 +80,10 @@ def _evaluation_config(run: RunFolder, composed: Composed, argv: list[str]) -> C
             OmegaConf.update(config, key, as_texts(OmegaConf.select(composed.config, key)))
     if not config.evaluation.enabled:
         raise ConfigError("evaluation=none: there is nothing to evaluate; leave it out")
+    is_named = any(argument.startswith("evaluation.primary=") for argument in argv)
+    if config.evaluation.primary not in config.metric and not is_named:
+        # The run declared one that is not asked for now.
+        config.evaluation.primary = None
     _rescore(config, before)
     derive(config, argv)
     return config

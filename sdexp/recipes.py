@@ -89,7 +89,8 @@ class Judging:
     def _key_of(self, backbone: str) -> str:
         """What a person sets to choose the weights of a backbone."""
         is_scorer = self.backbones[backbone].name == self.evaluation.scorer
-        return "evaluation.scorer" if is_scorer else f"backbone.{backbone}"
+        key = f"backbone.{backbone}.pretrained_model_name_or_path"
+        return "evaluation.scorer" if is_scorer else key
 
 
 def told(checks: list[Callable[[], None]]) -> list[str]:

@@ -74,6 +74,16 @@ def test_an_interrupted_one_says_how_to_go_on(
     assert capfd.readouterr().out.endswith("stopped; the same command goes on\n")
 
 
+def test_the_first_of_other_metrics_is_primary(
+    run: RunFolder, told_worker: Told, capfd: pytest.CaptureFixture[str]
+) -> None:
+    told_worker("0")
+    assert evaluate.main([f"run={run.path}", "metric=[clip_score,lpips_gt]"]) == 0
+    assert read_config(beside(run).config).evaluation.primary == "clip_score"
+    words = [f"run={run.path}", "metric=[clip_score]", "evaluation.primary=kid"]
+    assert "primary=kid: not among the metrics" in fault(capfd, 2, *words, door=evaluate)
+
+
 def test_a_scorer_takes_the_place_of_the_runs_own(
     run: RunFolder, told_worker: Told, tiny_clip: str
 ) -> None:

@@ -80,7 +80,7 @@ class Inception(AbstractBackbone):
     def check(self, key: str) -> None:
         named = self.pretrained_model_name_or_path
         if named is not None and not named_path(key, named).is_file():
-            raise DataError(f"{key}.pretrained_model_name_or_path={named}: no such file")
+            raise DataError(f"{key}={named}: no such file")
         is_offline = os.environ.get("HF_HUB_OFFLINE") == "1"
         if named is None and not self.allow_random and is_offline and not _cached().is_file():
             raise DataError(

@@ -4,6 +4,7 @@ import re
 import shutil
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from sdexp.ground.build import Config, plain, read_config, write_config
 from sdexp.ground.nested import leaves
@@ -19,6 +20,8 @@ from sdexp.recipes import Recipes
 PRIMARY = "evaluation.primary"
 SMALLEST_EFFECT = ".smallest_effect."
 NAME_LENGTH = 60
+# Groups whose parts have names.
+NAMED_PARTS = ("metric", "backbone")
 
 
 def evaluate_beside(
@@ -64,19 +67,40 @@ def _unfinished(run: RunFolder, config: Config) -> EvaluationFolder | None:
 
 def _frozen(run: RunFolder, config: Config, command: str) -> EvaluationFolder:
     differs = changes(run, config)
-    values = [f"{key.split('.')[-1]}-{new}" for key, (_, new) in differs.items()]
+    values = list(dict.fromkeys(word for word in map(_word, differs.items()) if word))
     words = re.sub(r"[^A-Za-z0-9.]+", "-", "_".join(values) or "again")[:NAME_LENGTH].strip("-.")
     folder = run.evaluation(f"{datetime.now():%Y-%m-%d_%H-%M-%S}_{words}")
     record = EvaluationRecord(
         command=command,
         started=now(),
-        differs=[f"{key}: {old} -> {new}" for key, (old, new) in differs.items()],
+        differs=list(dict.fromkeys(map(_line, differs.items()))),
         chosen_later=[key for key in differs if key == PRIMARY or SMALLEST_EFFECT in key],
         steps=_steps(run),
     )
     write_config(folder.config, config)
     write_record(folder.evaluation_record, record)
     return folder
+
+
+def _word(difference: tuple[str, tuple[Any, Any]]) -> str:
+    """What of a difference goes into a folder's name; nothing of what is left out."""
+    key, (old, new) = difference
+    group, _, rest = key.partition(".")
+    if group in NAMED_PARTS and old is None:
+        return f"{group}-{rest.partition('.')[0]}"
+    return "" if new is None else f"{key.rpartition('.')[2]}-{new}"
+
+
+def _line(difference: tuple[str, tuple[Any, Any]]) -> str:
+    """A difference for a person; a part that comes or goes is one, whatever keys it has."""
+    key, (old, new) = difference
+    group, _, rest = key.partition(".")
+    name = rest.partition(".")[0]
+    if group in NAMED_PARTS and old is None:
+        return f"{group}: {name} too"
+    if group in NAMED_PARTS and new is None:
+        return f"{group}: without {name}"
+    return f"{key}: {old} -> {new}"
 
 
 def _steps(run: RunFolder) -> int | None:

@@ -59,6 +59,24 @@ def test_what_sets_it_apart_is_kept(run: RunFolder, told_worker: Told) -> None:
     assert folder.report_html.is_file() and folder.path.name in run.report_html.read_text()
 
 
+def test_metrics_that_come_and_go_are_told_by_their_names(
+    run: RunFolder, told_worker: Told
+) -> None:
+    told_worker("0")
+    other = read_config(run.config)
+    del other.metric.fd
+    del other.metric.lpips_gt
+    other.metric.mine = dict(other.metric.kid) | {"smallest_effect": {"clip": 1.0}}
+    other.metric.mine.backbone = "clip"
+    code, folder = evaluated(run, other)
+    assert code == 0 and folder.path.name.endswith("_metric-mine")
+    assert record_of(folder).differs == [
+        "metric: without fd",
+        "metric: without lpips_gt",
+        "metric: mine too",
+    ]
+
+
 def test_the_runs_own_record_stays(run: RunFolder, told_worker: Told) -> None:
     told_worker("75:out of memory")
     before = run.record.read_bytes()
