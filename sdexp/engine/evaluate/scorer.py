@@ -143,7 +143,7 @@ class MetricAtWork:
             other_captions=self._other() if partner == "caption" else None,
             other_references=self._other() if partner == "reference" else None,
             drift=self._drift() if is_distance else None,
-            overlong=self._overlong() if partner == "caption" else 0,
+            overlong=self._overlong() if "texts" in self.metric.needs else 0,
         )
 
     def _overlong(self) -> int:

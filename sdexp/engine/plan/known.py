@@ -125,9 +125,11 @@ def _features(recipes: Recipes, originals: int) -> int:
     total = 0
     for name, backbone in recipes.judging.backbones.items():
         asking = [metric for metric in recipes.judging.metrics.values() if metric.backbone == name]
-        if any("images" in metric.needs for metric in asking):
-            entries = len([*batches(originals), *batches(real)])
-            total += NUMBER_BYTES * backbone.width * (originals + real) + ENTRY_BYTES * entries
+        looking = [metric for metric in asking if "images" in metric.needs]
+        counts = [originals] if looking else []
+        counts += [real] if any(metric.partner != "caption" for metric in looking) else []
+        for count in counts:
+            total += NUMBER_BYTES * backbone.width * count + ENTRY_BYTES * len([*batches(count)])
         if any("pairs" in metric.needs for metric in asking):
             # To the picture of the same prompt, and to that of another one.
             total += 2 * (NUMBER_BYTES * originals + ENTRY_BYTES * len([*batches(originals)]))
