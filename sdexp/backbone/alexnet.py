@@ -53,10 +53,6 @@ class AlexNet(AbstractBackbone):
         return self.pretrained_model_name_or_path
 
     @property
-    def is_embedded(self) -> bool:
-        return False
-
-    @property
     def width(self) -> int:
         return 1
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from sdexp.backbone.base import AbstractBackbone, Gift, LoadedBackbone, check_pictures, exactly
 from sdexp.ground.applied import check_loading
-from sdexp.ground.assets import check_weights, is_embedded, located
+from sdexp.ground.assets import check_weights
 from sdexp.ground.errors import DataError
 from sdexp.ground.fingerprints import network_sha256
 
@@ -39,14 +39,10 @@ class Dinov2(AbstractBackbone):
         return self.pretrained_model_name_or_path
 
     @property
-    def is_embedded(self) -> bool:
-        return is_embedded(self.name)
-
-    @property
     def width(self) -> int:
         from transformers import Dinov2Config
 
-        return int(Dinov2Config.from_pretrained(located(self.name)).hidden_size)
+        return int(Dinov2Config.from_pretrained(self.name).hidden_size)
 
     def check(self, key: str) -> None:
         check_weights(key, self.name, "config.json")

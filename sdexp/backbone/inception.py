@@ -70,10 +70,6 @@ class Inception(AbstractBackbone):
         return f"inception-2015 ({self.resize}{weights})"
 
     @property
-    def is_embedded(self) -> bool:
-        return False
-
-    @property
     def width(self) -> int:
         return WIDTH
 

@@ -52,10 +52,6 @@ class Timm(AbstractBackbone):
         return self.pretrained_model_name_or_path
 
     @property
-    def is_embedded(self) -> bool:
-        return False
-
-    @property
     def width(self) -> int:
         import torch
 

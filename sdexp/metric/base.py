@@ -77,18 +77,26 @@ class AbstractMetric(ABC):
         metric holds pictures against something else.
         """
 
-    @abstractmethod
     def statistic(self, features: np.ndarray, reference_features: np.ndarray) -> float:
         """The metric of N pictures from features [N, d] and real features [M, d].
 
-        A metric of single pictures ignores the second argument.
+        Of a metric of single pictures the mean of their numbers [N, 1].
         """
+        return float(features.mean())
 
     def against(self, reference_features: np.ndarray) -> AbstractDistance:
         """`statistic` with fixed real features [M, d]; a metric may compute ahead from them."""
         from sdexp.stats.distances import PlainDistance
 
         return PlainDistance(self.statistic, reference_features)
+
+
+def partners(pictures: PictureSet, references: PictureSet | None) -> PictureSet:
+    """The pictures that others are held against; raises `ValueError` unless each has its own."""
+    if references is None or references.count != pictures.count:
+        count = None if references is None else references.count
+        raise ValueError(f"{count} references for {pictures.count} pictures")
+    return references
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import numpy as np
 
 from sdexp.backbone.base import AbstractFeatures, Gift, PictureSet
 from sdexp.metric.base import AbstractMetric, Partner
+from sdexp.stats.scores import cosines
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,4 @@ class ClipScore(AbstractMetric):
     ) -> np.ndarray:
         if pictures.count != len(captions):
             raise ValueError(f"{pictures.count} pictures and {len(captions)} prompts")
-        seen = source.images(pictures)
-        said = source.texts(captions)
-        lengths = np.linalg.norm(seen, axis=1) * np.linalg.norm(said, axis=1)
-        scores: np.ndarray = 100 * (seen * said).sum(axis=1, keepdims=True) / lengths[:, None]
-        return scores
-
-    def statistic(self, features: np.ndarray, reference_features: np.ndarray) -> float:
-        """The mean of scores [N, 1]."""
-        return float(features.mean())
+        return 100 * cosines(source.images(pictures), source.texts(captions))

@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 
 from sdexp.backbone.base import AbstractFeatures, Gift, PictureSet, Standard
-from sdexp.metric.base import AbstractMetric, Partner
+from sdexp.metric.base import AbstractMetric, Partner, partners
 
 
 @dataclass(frozen=True)
@@ -23,14 +23,7 @@ class AbstractLpips(AbstractMetric):
         captions: list[str],
         references: PictureSet | None,
     ) -> np.ndarray:
-        if references is None or references.count != pictures.count:
-            count = None if references is None else references.count
-            raise ValueError(f"{count} references for {pictures.count} pictures")
-        return source.pairs(pictures, references)[:, None]
-
-    def statistic(self, features: np.ndarray, reference_features: np.ndarray) -> float:
-        """The mean of distances [N, 1]."""
-        return float(features.mean())
+        return source.pairs(pictures, partners(pictures, references))[:, None]
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ from typing import ClassVar
 import numpy as np
 
 from sdexp.backbone.base import AbstractFeatures, Gift, PictureSet
-from sdexp.metric.base import AbstractMetric, Partner
+from sdexp.metric.base import AbstractMetric, Partner, partners
+from sdexp.stats.scores import cosines
 
 
 @dataclass(frozen=True)
@@ -28,15 +29,5 @@ class Similarity(AbstractMetric):
         captions: list[str],
         references: PictureSet | None,
     ) -> np.ndarray:
-        if references is None or references.count != pictures.count:
-            count = None if references is None else references.count
-            raise ValueError(f"{count} references for {pictures.count} pictures")
-        made = source.images(pictures)
-        real = source.images(references)
-        lengths = np.linalg.norm(made, axis=1) * np.linalg.norm(real, axis=1)
-        scores: np.ndarray = (100 * (made * real).sum(axis=1) / lengths)[:, None]
-        return scores
-
-    def statistic(self, features: np.ndarray, reference_features: np.ndarray) -> float:
-        """The mean of scores [N, 1]."""
-        return float(features.mean())
+        own = partners(pictures, references)
+        return 100 * cosines(source.images(pictures), source.images(own))

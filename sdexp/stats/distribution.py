@@ -39,7 +39,9 @@ def compare_distributions(
     if (prompts - 1) * replicates > 1:
         values = _pseudo_values(original, finetuned, distance, after - before)
     if values is None:
-        return _by_swaps(original, finetuned, distance, rng, permutations)
+        return _by_swaps(
+            np.stack([original, finetuned]), before, after, distance, rng, permutations
+        )
     found = compare_means(np.zeros_like(values), values, rng, permutations)
     # A pseudo-value is no score of a prompt.
     bare = replace(found, effect_size=None, win_rate=None)
@@ -66,20 +68,19 @@ def _pseudo_values(
 
 
 def _by_swaps(
-    original: np.ndarray,
-    finetuned: np.ndarray,
+    features: np.ndarray,
+    before: float,
+    after: float,
     distance: AbstractDistance,
     rng: np.random.Generator,
     permutations: int,
 ) -> Comparison:
-    prompts, _, width = original.shape
-    before = distance(original.reshape(-1, width))
+    prompts = features.shape[1]
     labels = swaps(prompts, rng, permutations)
     least = least_p(prompts, len(labels))
-    if np.array_equal(original, finetuned):
+    if np.array_equal(*features):
         return Comparison(before, before, 0.0, None, 1.0, least, 0.0, prompts)
-    after = distance(finetuned.reshape(-1, width))
-    null = distance.swapped(np.stack([original, finetuned]), labels)
+    null = distance.swapped(features, labels)
     far = abs(after - before) - TIE * max(abs(before), abs(after))
     p = float((np.abs(null) >= far).mean())
     error = float(null.std()) if prompts > 1 else np.inf

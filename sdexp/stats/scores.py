@@ -1,6 +1,13 @@
-"""Scores of a set of pictures by themselves."""
+"""Scores of pairs of features, and of a set of pictures by itself."""
 
 import numpy as np
+
+
+def cosines(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Cosine of each row of x with its row of y, both [N, d]; [N, 1] in [-1, 1]."""
+    lengths = np.linalg.norm(x, axis=1) * np.linalg.norm(y, axis=1)
+    values: np.ndarray = ((x * y).sum(axis=1) / lengths)[:, None]
+    return values
 
 
 def inception_score(logits: np.ndarray) -> float:

@@ -148,17 +148,17 @@ def _missing(written: list[Path]) -> list[str]:
 
 def read_any(path: Path) -> str:
     """The text of a configuration that is not a run's; raises `DataError` where it is none."""
-    try:
-        read_config(path)
-    except ConfigError as error:
-        raise DataError(str(error)) from error
-    return path.read_text()
+    return _text(path, read_config)
 
 
 def read_text(path: Path) -> str:
     """The text of a run's configuration; raises `DataError` where it is none."""
+    return _text(path, read_run_config)
+
+
+def _text(path: Path, reader: Callable[[Path], object]) -> str:
     try:
-        read_run_config(path)
+        reader(path)
     except ConfigError as error:
         raise DataError(str(error)) from error
     return path.read_text()
