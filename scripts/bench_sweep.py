@@ -14,6 +14,9 @@ import tempfile
 import time
 from pathlib import Path
 
+from sdexp.ground.record_files import read_record
+from sdexp.ground.records import RunRecord
+
 FIXED = [
     "tracker=none", "dataset.num_train=160", "dataset.num_val=16", "dataset.num_test=64",
     "training.max_train_steps=null", "training.num_train_epochs=3",
@@ -42,6 +45,13 @@ def separate(root: Path, overrides: list[str], number: int, rate: str, seed: str
     return seconds
 
 
+def evaluating(records: list[Path]) -> float:
+    """Seconds of the evaluation stages of these runs."""
+    assert len(records) == len(RATES) * len(SEEDS)
+    found = [read_record(file, RunRecord).evaluation for file in records]
+    return sum(one.seconds for one in found if one is not None)
+
+
 def main(arguments: list[str]) -> None:
     folders = [argument for argument in arguments if "=" not in argument]
     overrides = [argument for argument in arguments if "=" in argument]
@@ -53,7 +63,12 @@ def main(arguments: list[str]) -> None:
     words = ["-m", *FIXED, *overrides, *grid, f"sweep.jobs={JOBS}"]
     together = run(root / "sweep", root / "store", *words)
     alone += sum(separate(root, overrides, n + 4, *pair) for n, pair in enumerate(pairs[4:]))
+    print("| | 8 separate runs | the sweep | ratio |\n|---|---|---|---|")
     print(f"| sweep.jobs={JOBS} | {alone:.0f} s | {together:.0f} s | {alone / together:.2f} |")
+    # Jobs that run at once have a share of the cores each.
+    before = evaluating(sorted(root.glob("separate-*/run.json")))
+    after = evaluating(sorted((root / "sweep").glob("*/run.json"))) / JOBS
+    print(f"| evaluation stages | {before:.0f} s | {after:.0f} s | {before / after:.2f} |")
 
 
 if __name__ == "__main__":

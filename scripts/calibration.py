@@ -41,9 +41,17 @@ PROMPTS, REPLICATES = 200, 8
 SIZE = 64
 DRAWS = 200
 PERMUTATIONS = 199
-METRICS = "kid,fd,clip_score,lpips_gt,precision,recall,density,coverage,inception_score"
+METRICS = (
+    "kid,fd,cmmd,clip_score,lpips_gt,lpips_diversity,dino_similarity,precision,recall,density,"
+    "coverage,inception_score"
+)
+# Of the embedded judges the one for which they are neither 0 nor 1.
+OVER_CLIP = ("cmmd", "precision", "recall", "density", "coverage")
 CHOSEN = [
     f"metric=[{METRICS}]",
+    *(f"metric.{name}.backbone=clip" for name in OVER_CLIP),
+    *(f"++metric.{name}.smallest_effect.clip=0" for name in OVER_CLIP),
+    "metric.dino_similarity.backbone=efficientnet_lite0",
     "metric.inception_score.backbone=efficientnet_lite0",
     f"evaluation.num_prompts={PROMPTS}",
     f"evaluation.replicates={REPLICATES}",
@@ -84,7 +92,7 @@ def _make(folder: Path, recipes: Recipes, wanted: dict[str, Path]) -> None:
             sources[metric.backbone] = Features(started, store, "cpu")
         source = sources[metric.backbone]
         found = {
-            side: _shaped(metric.features(source, pictures, captions, own))
+            side: _looked(metric, source, pictures, captions, own)
             for side, pictures in shown.items()
         }
         found["real"] = _of_real(metric, source, real)
@@ -92,8 +100,18 @@ def _make(folder: Path, recipes: Recipes, wanted: dict[str, Path]) -> None:
         print(f"features of {name}: done", flush=True)
 
 
-def _shaped(flat: np.ndarray) -> np.ndarray:
-    return flat.reshape(PROMPTS, REPLICATES, -1)
+def _looked(
+    metric: AbstractMetric,
+    source: Features,
+    pictures: PictureSet,
+    captions: list[str],
+    own: PictureSet,
+) -> np.ndarray:
+    """Features [200, 8, d]; of a metric among replicates those of disjoint pairs, [200, 4, 1]."""
+    if metric.partner != "replicates":
+        return metric.features(source, pictures, captions, own).reshape(PROMPTS, REPLICATES, -1)
+    left, right = (pictures.at(range(k, pictures.count, 2)) for k in range(2))
+    return metric.features(source, left, captions[::2], right).reshape(PROMPTS, -1, 1)
 
 
 def _of_real(metric: AbstractMetric, source: Features, real: PictureSet) -> np.ndarray:
@@ -113,7 +131,7 @@ def compared(
 
 def draw(bank: np.ndarray, prompts: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
     """Two disjoint pairs of replicates of these prompts, each [P, 2, d]."""
-    order = np.array([rng.permutation(REPLICATES) for _ in prompts])
+    order = np.array([rng.permutation(bank.shape[1]) for _ in prompts])
     return [bank[prompts[:, None], order[:, 2 * k : 2 * k + 2]] for k in range(2)]
 
 
@@ -168,7 +186,7 @@ def _pilot(
     count: int = SIZE,
 ) -> Comparison:
     prompts = rng.choice(PROMPTS, count, replace=False)
-    order = np.array([rng.permutation(REPLICATES)[:4] for _ in prompts])
+    order = np.array([rng.permutation(mixed.shape[1])[:4] for _ in prompts])
     a = bank["original"][prompts[:, None], order[:, :2]]
     b = mixed[prompts[:, None], order[:, 2:]]
     return compared(metric, a, b, bank["real"], rng)

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from sdexp.ground.errors import DataError
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -148,6 +150,18 @@ def exactly() -> Iterator[None]:
         ),
     ):
         yield
+
+
+def check_kind(name: str, path: str, kind: str) -> None:
+    """Raise `DataError` unless the configuration at a folder or Hub id is of this `model_type`.
+
+    transformers would load any other model with most of its tensors at random.
+    """
+    from transformers import AutoConfig
+
+    found = AutoConfig.from_pretrained(path).model_type
+    if found != kind:
+        raise DataError(f"backbone={name}: holds a {found} model; name one of type {kind}")
 
 
 def check_pictures(pictures: np.ndarray) -> None:

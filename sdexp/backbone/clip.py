@@ -6,7 +6,14 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from sdexp.backbone.base import AbstractBackbone, Gift, LoadedBackbone, check_pictures, exactly
+from sdexp.backbone.base import (
+    AbstractBackbone,
+    Gift,
+    LoadedBackbone,
+    check_kind,
+    check_pictures,
+    exactly,
+)
 from sdexp.ground.applied import check_loading
 from sdexp.ground.assets import check_weights, is_embedded, located
 from sdexp.ground.errors import DataError
@@ -57,6 +64,7 @@ class Clip(AbstractBackbone):
         disable_progress_bar()
         path = located(self.name)
         try:
+            check_kind(self.name, path, "clip")
             model, info = CLIPModel.from_pretrained(
                 path, dtype=torch.float32, use_safetensors=True, output_loading_info=True
             )
@@ -66,7 +74,7 @@ class Clip(AbstractBackbone):
             raise DataError(
                 f"backbone={self.name}: cannot be loaded ({str(error).splitlines()[0]}); name a "
                 "CLIP folder or Hub id with model.safetensors, tokenizer and "
-                "preprocessor_config.json in evaluation.scorer"
+                "preprocessor_config.json"
             ) from error
         check_loading(f"backbone={self.name}", info)
         _check_end_token(self.name, model, tokenizer)

@@ -6,7 +6,14 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from sdexp.backbone.base import AbstractBackbone, Gift, LoadedBackbone, check_pictures, exactly
+from sdexp.backbone.base import (
+    AbstractBackbone,
+    Gift,
+    LoadedBackbone,
+    check_kind,
+    check_pictures,
+    exactly,
+)
 from sdexp.ground.applied import check_loading
 from sdexp.ground.assets import check_weights
 from sdexp.ground.errors import DataError
@@ -54,6 +61,7 @@ class Dinov2(AbstractBackbone):
 
         disable_progress_bar()
         try:
+            check_kind(self.name, self.name, "dinov2")
             model, info = Dinov2Model.from_pretrained(
                 self.name, dtype=torch.float32, use_safetensors=True, output_loading_info=True
             )

@@ -9,6 +9,15 @@ from sdexp.ground.files import named_path
 ASSETS = Path(__file__).parents[1] / "assets"
 WEIGHTS = "model.safetensors"
 
+# Bytes that have to be fetched, float32, of what the configuration names by itself.
+SIZES = {
+    "CompVis/stable-diffusion-v1-4": "4.3 GB",
+    "openai/clip-vit-large-patch14": "1.7 GB",
+    "openai/clip-vit-base-patch32": "0.6 GB",
+    "laion/CLIP-ViT-H-14-laion2B-s32B-b79K": "3.9 GB",
+    "facebook/dinov2-large": "1.2 GB",
+}
+
 
 def is_embedded(name: str) -> bool:
     """Whether the name is that of an asset."""
@@ -37,8 +46,11 @@ def check_weights(key: str, name: str, config_file: str) -> None:
             f"{key}={name}: no such folder; name a local folder or a Hub id (owner/name)"
         )
     if os.environ.get("HF_HUB_OFFLINE") == "1" and not _cached(name, config_file):
+        from huggingface_hub.constants import HF_HUB_CACHE
+
+        size = f" ({SIZES[name]})" if name in SIZES else ""
         raise DataError(
-            f"{key}={name}: not in the Hub's cache and HF_HUB_OFFLINE=1; download it with "
+            f"{key}={name}: not in {HF_HUB_CACHE} and HF_HUB_OFFLINE=1; fetch it{size} with "
             f"`hf download {name}`, or set {key} to a local folder"
         )
 

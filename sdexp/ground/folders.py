@@ -5,6 +5,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from sdexp.ground.config import at_least
+from sdexp.ground.errors import DataError
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
 
@@ -47,6 +48,16 @@ class FoldersConfig:
 
 
 def picture_files(folder: Path) -> dict[str, Path]:
-    """The pictures of a folder by their names without the suffix, in order."""
-    found = sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES)
-    return {file.stem: file for file in found}
+    """The pictures of a folder by their names without the suffix, in order.
+
+    Raises `DataError` for two of one name: which of them is meant cannot be known.
+    """
+    found: dict[str, Path] = {}
+    for file in sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES):
+        if file.stem in found:
+            raise DataError(
+                f"{folder}: {found[file.stem].name} and {file.name} have one name; pictures are "
+                "paired by it: leave one out or rename it"
+            )
+        found[file.stem] = file
+    return found

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from transformers import CLIPTextConfig, CLIPTextModel
 
 from sdexp.backbone.clip import Clip, LoadedClip
 from sdexp.ground.errors import DataError
@@ -108,6 +109,16 @@ def test_a_judge_with_random_tensors_is_refused(tiny_clip: str, tmp_path: Path) 
         load(folder)
     save_file(tensors | {"foreign": torch.ones(1)}, folder / "model.safetensors", {"format": "pt"})
     with pytest.raises(DataError, match="0 tensors missing and 1 unexpected"):
+        load(folder)
+
+
+def test_a_model_of_one_tower_is_refused_as_what_it_is(tiny_clip: str, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(tiny_clip, tmp_path / "clip"))
+    config = CLIPTextConfig(
+        vocab_size=60, hidden_size=16, num_hidden_layers=1, num_attention_heads=2
+    )
+    CLIPTextModel(config).save_pretrained(folder)
+    with pytest.raises(DataError, match="holds a clip_text_model model; name one of type clip"):
         load(folder)
 
 

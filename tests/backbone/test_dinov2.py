@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save_file
 from transformers import Dinov2Config, Dinov2Model
 
 from sdexp.backbone.dinov2 import MEAN, STD, Dinov2, LoadedDinov2
+from sdexp.ground.assets import located
 from sdexp.ground.errors import DataError
 
 
@@ -63,6 +64,11 @@ def test_a_model_with_random_tensors_is_refused(folder: Path, tmp_path: Path) ->
     save_file(tensors, tmp_path / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(DataError, match="1 tensors missing"):
         Dinov2(str(tmp_path)).start("cpu")
+
+
+def test_another_model_is_refused_as_what_it_is() -> None:
+    with pytest.raises(DataError, match="holds a clip model; name one of type dinov2"):
+        Dinov2(located("pocket-clip")).start("cpu")
 
 
 def test_what_is_missing_is_told(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from sdexp.ground.errors import DataError
 from sdexp.ground.folders import Fit, FoldersConfig, picture_files
 
 
@@ -18,3 +19,10 @@ def test_pictures_go_by_their_names(tmp_path: Path) -> None:
     for name in ("b.png", "a.JPG", "captions.json", "c.webp"):
         (tmp_path / name).touch()
     assert list(picture_files(tmp_path)) == ["a", "b", "c"]
+
+
+def test_two_pictures_of_one_name_are_refused(tmp_path: Path) -> None:
+    for name in ("a.png", "b.jpg", "b.png"):
+        (tmp_path / name).touch()
+    with pytest.raises(DataError, match="b.jpg and b.png have one name"):
+        picture_files(tmp_path)

@@ -133,9 +133,10 @@ def _interval(metric: MetricRecord) -> str:
 
 def drift_lines(scores: ScoresRecord) -> list[str]:
     """How far the pictures moved, one sentence for each metric that can tell."""
+    same = "the same prompt and noise" if scores.sampling else "one name"
     return [
         f"{name} with {drift.backbone} between the original's and the finetuned's picture of "
-        f"the same prompt and noise: {number(drift.value)}{_between(drift.ci95)}. 0 would be "
+        f"{same}: {number(drift.value)}{_between(drift.ci95)}. 0 would be "
         "the same pictures. It says how far the model moved, not whether for better or worse; what "
         "moves far may also have forgotten more."
         for name, drift in scores.drift.items()

@@ -1,11 +1,12 @@
 """Given pictures are scored as those that are made here."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from sdexp.backbone.alexnet import AlexNet
 from sdexp.engine.evaluate.folders import compare_folders
@@ -78,6 +79,54 @@ def test_swapped_folders_negate_every_difference(
     for name, metric in found[0].items():
         other = found[1][name]
         assert other.difference == -metric.difference != 0 and other.p == metric.p
+
+
+def blurred(pictures: np.ndarray) -> np.ndarray:
+    shown = [Image.fromarray(one).filter(ImageFilter.GaussianBlur(2)) for one in pictures]
+    return np.stack([np.asarray(one) for one in shown])
+
+
+def noisy(pictures: np.ndarray) -> np.ndarray:
+    noise = np.random.default_rng(0).normal(0, 30, pictures.shape)
+    return np.clip(pictures + noise, 0, 255).astype(np.uint8)
+
+
+def of_other_captions(pictures: np.ndarray) -> np.ndarray:
+    return np.roll(pictures, 1, axis=0)
+
+
+def collapsed(pictures: np.ndarray) -> np.ndarray:
+    return np.repeat(pictures[:1], len(pictures), axis=0)
+
+
+@pytest.mark.parametrize(
+    "degrade, metric",
+    [
+        (blurred, "lpips_gt"),
+        (noisy, "lpips_gt"),
+        (blurred, "kid"),
+        (noisy, "fd"),
+        (of_other_captions, "clip_score"),
+        (collapsed, "coverage"),
+        (collapsed, "recall"),
+    ],
+)
+def test_a_degradation_is_seen(
+    degrade: Callable[[np.ndarray], np.ndarray],
+    metric: str,
+    tmp_path: Path,
+    run: RunFolder,
+    store: Store,
+) -> None:
+    given = folders(tmp_path, 0.0)
+    files = sorted((tmp_path / "original").glob("*.png"))
+    made = degrade(np.stack([np.asarray(Image.open(file)) for file in files]))
+    for file, picture in zip(files, made, strict=True):
+        Image.fromarray(picture).save(tmp_path / "finetuned" / file.name)
+    compare_folders(run, given, judging(f"metric=[{metric}]"), store)
+    found = read_record(run.scores, ScoresRecord).metrics[metric]
+    assert (found.difference < 0) == found.higher_is_better and found.difference != 0
+    assert found.p < 0.05 or found.least_p > 0.05 or degrade is collapsed
 
 
 @pytest.mark.parametrize("fit", list(Fit))
