@@ -50,7 +50,6 @@ OVER_CLIP = ("cmmd", "precision", "recall", "density", "coverage")
 CHOSEN = [
     f"metric=[{METRICS}]",
     *(f"metric.{name}.backbone=clip" for name in OVER_CLIP),
-    *(f"++metric.{name}.smallest_effect.clip=0" for name in OVER_CLIP),
     "metric.dino_similarity.backbone=efficientnet_lite0",
     "metric.inception_score.backbone=efficientnet_lite0",
     f"evaluation.num_prompts={PROMPTS}",
