@@ -75,7 +75,7 @@ def _make(folder: Path, recipes: Recipes, wanted: dict[str, Path]) -> None:
     maker = PictureMaker(sampling, REPLICATES, 32, 0, store, make_accelerator(recipes.hardware))
     shown = {}
     for side in ("original", "finetuned"):
-        model = recipes.model.load("cpu", "float32")
+        model = recipes.model.load("cpu")
         if side == "finetuned":
             recipes.finetune.restore(model, folder / "run" / "weights").applied.check("weights")
         made = maker.pictures(model, prompts, folder / "images" / side, side)

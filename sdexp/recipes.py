@@ -9,6 +9,7 @@ from typing import Any
 from sdexp.backbone.base import AbstractBackbone
 from sdexp.dataset.base import AbstractDataset
 from sdexp.finetune.base import AbstractFinetune
+from sdexp.ground.assets import hub_is_reachable
 from sdexp.ground.build import (
     Config,
     Faults,
@@ -70,9 +71,14 @@ class Judging:
         """Names of the backbones that a metric rests on."""
         return sorted({metric.backbone for metric in self.metrics.values()})
 
+    @property
+    def embedded(self) -> list[str]:
+        """Metrics whose judge knows the embedded world only."""
+        return [n for n, m in self.metrics.items() if self.backbones[m.backbone].is_embedded]
+
     def warnings(self) -> list[str]:
         """What a person should know who has pictures of the real world scored."""
-        embedded = [n for n, m in self.metrics.items() if self.backbones[m.backbone].is_embedded]
+        embedded = self.embedded
         if not embedded:
             return []
         judge = self.backbones[self.metrics[embedded[0]].backbone].name
@@ -82,9 +88,14 @@ class Judging:
             "evaluation.scorer"
         ]
 
-    def missing_files(self) -> list[str]:
-        """A line for each file of weights that is missing on this machine."""
-        return told([partial(self.backbones[n].check, self._key_of(n)) for n in self.used])
+    def missing_files(self, reachable: bool) -> list[str]:
+        """A line for each file of weights that is missing on this machine.
+
+        reachable: whether what is missing would be fetched.
+        """
+        return told(
+            [partial(self.backbones[n].check, self._key_of(n), reachable) for n in self.used]
+        )
 
     def _key_of(self, backbone: str) -> str:
         """What a person sets to choose the weights of a backbone."""
@@ -125,7 +136,8 @@ class Recipes:
 
     def check(self) -> None:
         """What two sections must agree on; raises `ConfigError` with every fault."""
-        lines = self._foreign_components() + self.judging.faults()
+        lines = self._foreign_components() + self._meaningless()
+        lines += self.judging.faults() or self._blind_judges()
         if lines:
             raise ConfigError("\n".join(lines))
 
@@ -136,23 +148,38 @@ class Recipes:
         allowed = ", ".join(self.model.trainable)
         return [f"finetune.components={foreign}: allowed are {allowed}, each once"]
 
-    def warnings(self) -> list[str]:
-        """What a person should know before the run: the embedded parts know one world only."""
-        if self.dataset.is_embedded:
+    def _meaningless(self) -> list[str]:
+        if self.model.may_be_evaluated or not self.evaluation.enabled:
             return []
-        lines = []
-        if self.model.is_embedded:
-            lines.append(
-                "the embedded model knows coloured shapes of 64 pixels and nothing of these "
-                "pictures; choose a real one, such as model=sd14"
-            )
-        return lines + (self.judging.warnings() if self.evaluation.enabled else [])
+        return [
+            "model.weights=random: pictures of random weights say nothing; set evaluation=none, or "
+            "model.allow_random=true for a test"
+        ]
+
+    def _blind_judges(self) -> list[str]:
+        """Judges of the embedded world see nothing in other pictures."""
+        blind = self.judging.embedded
+        if self.dataset.is_embedded or not self.evaluation.enabled or not blind:
+            return []
+        return [
+            f"metric.{blind[0]}: its judge was trained on coloured shapes and knows nothing of "
+            "these pictures; choose metric=offline, or a real CLIP with evaluation.scorer"
+        ]
+
+    def warnings(self) -> list[str]:
+        """What a person should know before the run."""
+        if self.dataset.is_embedded or not self.model.is_embedded:
+            return []
+        return [
+            "the embedded model knows coloured shapes of 64 pixels and nothing of these pictures; "
+            "choose a real one, such as model=sd14"
+        ]
 
     def check_files(self) -> None:
         """Raise `DataError` with a line for each file that is missing on this machine."""
         self.optimizer.check()
         lines = told([self.model.check, self.dataset.check])
-        lines += self.judging.missing_files() if self.evaluation.enabled else []
+        lines += self.judging.missing_files(hub_is_reachable()) if self.evaluation.enabled else []
         if lines:
             raise DataError("\n".join(lines))
 

@@ -12,7 +12,7 @@ from sdexp.launch.arguments import Arguments
 from sdexp.launch.compose import Composed, compose_run, named_run
 from sdexp.launch.door import check_plugins, run_door
 from sdexp.launch.dry_run import dry_run, wants_dry_run
-from sdexp.launch.files import option_file
+from sdexp.launch.files import PRESETS, option_file
 from sdexp.launch.freeze import freeze, run_folder
 from sdexp.launch.job import REFUSED, carry_out, next_stages
 from sdexp.launch.machine import check_machine
@@ -55,6 +55,10 @@ def _one_run(composed: Composed, words: list[str]) -> int:
     run, is_new = run_folder(composed)
     with run.lock() as lock:
         print(f"run folder: {run.path}", flush=True)
+        for option in composed.followed:
+            print(
+                f"{option}: chosen by the data, dataset={composed.choices['dataset']}", flush=True
+            )
         _tell_preset(composed)
         command = shlex.join(["python", "-m", "sdexp.train", *words])
         freeze(run, composed, command, "running", warnings)
@@ -68,15 +72,15 @@ def _one_run(composed: Composed, words: list[str]) -> int:
 
 
 def _tell_preset(composed: Composed) -> None:
-    """Values that the person may not have typed, and that suit the pair of model and strategy."""
+    """Values that the person may not have typed, and that suit strategy and model."""
     config = composed.config
     values = [
         f"training.train_batch_size={config.training.train_batch_size}",
         f"optimizer.lr={config.optimizer.lr}",
     ]
-    chosen = composed.choices["preset"] if "preset" in composed.choices else ""
-    name = chosen if option_file("preset", chosen) is not None else "none"
-    print(f"preset: {name}; {' '.join(values)}", flush=True)
+    chosen = [(g, composed.choices[g]) for g in PRESETS if g in composed.choices]
+    names = [name for group, name in chosen if option_file(group, name) is not None]
+    print(f"preset: {', '.join(names) or 'none'}; {' '.join(values)}", flush=True)
 
 
 def _tell(run: RunFolder, code: int) -> None:

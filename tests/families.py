@@ -198,7 +198,7 @@ class Colours(AbstractBackbone):
     def width(self) -> int:
         return 3 * self.grid**2
 
-    def check(self, key: str) -> None:
+    def check(self, key: str, reachable: bool) -> None:
         """Nothing can be missing."""
 
     def start(self, device: str) -> LoadedBackbone:

@@ -12,7 +12,8 @@ from sdexp.dataset.scenes import LOOKS, captions, draw, make_scene, name_look
 from sdexp.ground.assets import ASSETS, WEIGHTS, located
 from sdexp.ground.files import file_sha256
 from sdexp.ground.sampling import Sampling
-from sdexp.model.stable_diffusion import StableDiffusion
+from sdexp.model.base import Draws
+from tests.checkpoints import recipe
 
 HELD_OUT = range(2_000_000, 2_000_500)
 SHOWN_LOOKS = [look for look in LOOKS if look != "woodcut"]
@@ -66,7 +67,7 @@ def test_the_real_judges_are_the_published_ones_with_their_licences() -> None:
 
 @pytest.mark.parametrize("look", LOOKS)
 def test_the_vae_gives_pictures_back(look: str) -> None:
-    vae = StableDiffusion("pocket-sd", None).load("cpu", "float32").modules()["vae"]
+    vae = recipe().load("cpu").modules()["vae"]
     pictures = np.stack([np.asarray(draw(make_scene(seed), look)) for seed in HELD_OUT[:100]])
     with torch.inference_mode():
         pixels = signed(pictures)
@@ -87,7 +88,7 @@ def test_the_scorer_finds_the_caption_of_real_pictures(look: str) -> None:
 
 @pytest.mark.slow
 def test_generated_pictures_get_their_own_caption() -> None:
-    model = StableDiffusion("pocket-sd", None).load("cpu", "float32")
+    model = recipe().load("cpu")
     seeds = distinct(100)
     texts = [captions(make_scene(seed))[0] for seed in seeds]
     sampling = Sampling("ddim", 20, 2.0, "", 64)
@@ -96,7 +97,10 @@ def test_generated_pictures_get_their_own_caption() -> None:
         generator = torch.Generator().manual_seed(number)
         noise = torch.randn(100, 8, 8, 8, generator=generator)
         named = [name_look(text, look, prefix=True) for text in texts]
-        batches = [model.generate(named[s : s + 50], noise[s : s + 50], sampling) for s in (0, 50)]
+        batches = [
+            model.generate(named[s : s + 50], Draws(noise[s : s + 50], []), sampling)
+            for s in (0, 50)
+        ]
         shares[look] = right_among_100(np.concatenate(batches), texts)
     print(f"retrieval of generated pictures {shares}")
     assert np.mean(list(shares.values())) >= 0.8

@@ -169,10 +169,7 @@ def test_what_a_judge_does_not_give_is_told_before_the_run(
 
 
 def test_doubles_keep_their_promises() -> None:
-    assert (
-        Flow(3).load("cpu", "float32").fingerprints()
-        == Flow(3).load("cpu", "float32").fingerprints()
-    )
+    assert Flow(3).load("cpu").fingerprints() == Flow(3).load("cpu").fingerprints()
     schedule = FlowSchedule()
     level = torch.tensor([0.5])
     assert float(schedule.snr(level)) == 1.0 and float(schedule.loss_scale(level)) == 4.0

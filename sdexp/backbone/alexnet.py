@@ -56,8 +56,8 @@ class AlexNet(AbstractBackbone):
     def width(self) -> int:
         return 1
 
-    def check(self, key: str) -> None:
-        check_weights(key, self.name, WEIGHTS)
+    def check(self, key: str, reachable: bool) -> None:
+        check_weights(key, self.name, WEIGHTS, reachable)
 
     def start(self, device: str) -> LoadedBackbone:
         import torch

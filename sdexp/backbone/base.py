@@ -104,8 +104,11 @@ class AbstractBackbone(ABC):
         """How many numbers the features of a picture are; loads no weights."""
 
     @abstractmethod
-    def check(self, key: str) -> None:
-        """Raise `DataError` when weights are not on this machine; `key` is what names them."""
+    def check(self, key: str, reachable: bool) -> None:
+        """Raise `DataError` when weights are not on this machine; `key` is what names them.
+
+        reachable: whether what is missing would be fetched from where it is published.
+        """
 
     @abstractmethod
     def start(self, device: str) -> LoadedBackbone:

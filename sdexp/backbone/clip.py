@@ -53,8 +53,8 @@ class Clip(AbstractBackbone):
         width: int = CLIPConfig.from_pretrained(located(self.name)).projection_dim
         return width
 
-    def check(self, key: str) -> None:
-        check_weights(key, self.name, "config.json")
+    def check(self, key: str, reachable: bool) -> None:
+        check_weights(key, self.name, "config.json", reachable)
 
     def start(self, device: str) -> LoadedBackbone:
         import torch

@@ -51,8 +51,8 @@ class Dinov2(AbstractBackbone):
 
         return int(Dinov2Config.from_pretrained(self.name).hidden_size)
 
-    def check(self, key: str) -> None:
-        check_weights(key, self.name, "config.json")
+    def check(self, key: str, reachable: bool) -> None:
+        check_weights(key, self.name, "config.json", reachable)
 
     def start(self, device: str) -> LoadedBackbone:
         import torch

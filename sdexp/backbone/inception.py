@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections import OrderedDict
 from dataclasses import dataclass
 from enum import StrEnum
@@ -73,12 +72,12 @@ class Inception(AbstractBackbone):
     def width(self) -> int:
         return WIDTH
 
-    def check(self, key: str) -> None:
+    def check(self, key: str, reachable: bool) -> None:
         named = self.pretrained_model_name_or_path
         if named is not None and not named_path(key, named).is_file():
             raise DataError(f"{key}={named}: no such file")
-        is_offline = os.environ.get("HF_HUB_OFFLINE") == "1"
-        if named is None and not self.allow_random and is_offline and not _cached().is_file():
+        may_lack = self.allow_random or reachable
+        if named is None and not may_lack and not _cached().is_file():
             raise DataError(
                 f"{key}: {FILE} ({SIZE}) is not on this machine and HF_HUB_OFFLINE=1; put what "
                 f"lies at {SOURCE} to {_cached()}"

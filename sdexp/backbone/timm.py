@@ -58,9 +58,9 @@ class Timm(AbstractBackbone):
         with torch.device("meta"):
             return int(self._network().num_features)
 
-    def check(self, key: str) -> None:
+    def check(self, key: str, reachable: bool) -> None:
         if self.pretrained_model_name_or_path is not None:
-            check_weights(key, self.pretrained_model_name_or_path, WEIGHTS)
+            check_weights(key, self.pretrained_model_name_or_path, WEIGHTS, reachable)
 
     def start(self, device: str) -> LoadedBackbone:
         import torch

@@ -4,13 +4,13 @@ import hashlib
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
 from sdexp.dataset.base import OpenDataset
 from sdexp.ground.config import EvaluationConfig
 from sdexp.ground.errors import DataError
 from sdexp.ground.sampling import Sampling
 from sdexp.ground.streams import stream
+from sdexp.model.base import Draws
 from sdexp.recipes import Recipes
 
 
@@ -66,7 +66,7 @@ def sampling_of(config: EvaluationConfig, resolution: int) -> Sampling:
     )
 
 
-def noise_of(keys: list[tuple[str, int]], shape: tuple[int, int, int], seed: int) -> Tensor:
-    """Start noise [B, C, h, w] of (prompt id, replicate) pairs."""
-    draws = [torch.randn(shape, generator=stream(seed, "evaluation", *key)) for key in keys]
-    return torch.stack(draws)
+def draws_of(keys: list[tuple[str, int]], shape: tuple[int, int, int], seed: int) -> Draws:
+    """The chance of (prompt id, replicate) pairs; shape: of a picture's latents, (C, h, w)."""
+    latents = [torch.randn(shape, generator=stream(seed, "evaluation", *key)) for key in keys]
+    return Draws(torch.stack(latents), [stream(seed, "sampler", *key) for key in keys])

@@ -66,15 +66,20 @@ def check_loading(what: str, info: Mapping[str, Any]) -> None:
     _refuse(what, missing, unexpected)
 
 
-def apply_all(what: str, module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
-    """Put every tensor into a network; raises `DataError` unless they are just its own."""
+def apply_all(
+    what: str, module: nn.Module, tensors: Mapping[str, Tensor], assign: bool = False
+) -> None:
+    """Put every tensor into a network; raises `DataError` unless they are just its own.
+
+    assign: the network takes the tensors themselves, which it needs where it has none yet.
+    """
     own = module.state_dict()
     missing = [name for name in own if name not in tensors and not name.endswith(HARMLESS)]
     unexpected = [
         name for name, t in tensors.items() if name not in own or own[name].shape != t.shape
     ]
     _refuse(what, sorted(missing), sorted(unexpected))
-    module.load_state_dict(tensors, strict=False)
+    module.load_state_dict(tensors, strict=False, assign=assign)
 
 
 def _refuse(what: str, missing: list[str], unexpected: list[str]) -> None:

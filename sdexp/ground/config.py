@@ -46,10 +46,14 @@ class Schedule(StrEnum):
 
 
 class Sampler(StrEnum):
-    """Deterministic samplers."""
+    """How pictures come from noise; ddpm and euler_a add noise on the way."""
 
     ddim = "ddim"
+    ddpm = "ddpm"
     dpm_solver = "dpm_solver"
+    euler = "euler"
+    euler_a = "euler_a"
+    pndm = "pndm"
 
 
 class Resume(StrEnum):
@@ -271,11 +275,10 @@ class EvaluationConfig:
             replicates=self.replicates,
             num_inference_steps=self.num_inference_steps,
             batch_size=self.batch_size,
-            guidance_scale=self.guidance_scale,
         )
         at_most(section, MOST_SAMPLING_STEPS, num_inference_steps=self.num_inference_steps)
         at_least(section, 2, num_prompts=self.num_prompts)
-        at_least(section, 0, seed=self.seed)
+        at_least(section, 0, seed=self.seed, guidance_scale=self.guidance_scale)
         at_least(section, 99, num_permutations=self.num_permutations)
         require(section, self.split in ("val", "test"), "split", self.split, "val or test")
 

@@ -1,7 +1,7 @@
 """From a command line to a whole configuration. Imports no torch."""
 
 import re
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import hydra
@@ -20,7 +20,9 @@ from sdexp.ground.run import RunFolder
 from sdexp.launch.arguments import quoted
 from sdexp.launch.explain import Command, explain
 from sdexp.launch.files import CONF, GLOBAL_GROUPS, check_chosen, groups, option_file, own_folder
+from sdexp.launch.follow import COMPLETE, MODEL, SHIPPED, is_chosen, is_foreign
 from sdexp.launch.roots import EvaluateRoot, GenerateRoot, ReportRoot, StoreRoot, TrainRoot
+from sdexp.recipes import build_judging
 
 ROOTS = {
     "train": TrainRoot,
@@ -35,14 +37,42 @@ NAMED_BY_COMMAND = ("run", "prompt")
 
 @dataclass(frozen=True)
 class Composed:
-    """A configuration, and which option was chosen in each group."""
+    """A configuration, and which option was chosen in each group.
+
+    followed: options that the data chose, as a person would type them.
+    """
 
     config: DictConfig
     choices: dict[str, str]
+    followed: tuple[str, ...] = ()
 
 
 def compose(name: str, overrides: list[str]) -> Composed:
-    """The composed configuration; every fault becomes a `ConfigError` of one line."""
+    """The composed configuration; every fault becomes a `ConfigError` of one line.
+
+    Of a training on real pictures model and metrics follow the data, unless they were chosen.
+    """
+    composed = _as_given(name, overrides)
+    if name != "train" or not is_foreign(composed.choices):
+        return composed
+    followed: list[str] = []
+    if not is_chosen("model", composed.choices, overrides):
+        followed.append(f"model={MODEL}")
+    if not is_chosen("metric", composed.choices, overrides):
+        followed.append(f"metric={_judges_at_hand([*followed, *overrides])}")
+    if not followed:
+        return composed
+    return replace(_as_given(name, [*followed, *overrides]), followed=tuple(followed))
+
+
+def _judges_at_hand(overrides: list[str]) -> str:
+    """The set of metrics for real pictures whose networks are all on this machine."""
+    config = _as_given("train", [f"metric={COMPLETE}", *overrides]).config
+    judging = build_judging(config)
+    return SHIPPED if judging.missing_files(reachable=False) else COMPLETE
+
+
+def _as_given(name: str, overrides: list[str]) -> Composed:
     forbidden = [o for o in overrides if re.match(r"[+~]*hydra[./@=]", o)]
     if forbidden:
         raise ConfigError(f"{forbidden[0]}: the hydra node cannot be overridden")

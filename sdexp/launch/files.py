@@ -14,7 +14,8 @@ CONF = next(path for path in (PACKAGE / "conf", PACKAGE.parent / "conf") if path
 # A folder with YAML files of a person's own, in the groups of conf/.
 OWN = "SDEXP_CONFIG_DIR"
 # Whose files speak of the whole configuration.
-GLOBAL_GROUPS = ("experiment", "debug", "preset", "sweep")
+PRESETS = ("preset", "model_preset")
+GLOBAL_GROUPS = ("experiment", "debug", *PRESETS, "sweep")
 HEADER = "# @package _global_"
 
 

@@ -4,6 +4,7 @@ import shlex
 import shutil
 import sys
 
+from sdexp.ground.assets import hub_is_reachable
 from sdexp.ground.build import Config, typed, write_config
 from sdexp.ground.errors import ConfigError, DataError
 from sdexp.ground.files import make_folder, named_path
@@ -33,7 +34,7 @@ def evaluate_folders(arguments: Arguments) -> int:
     folders = typed("pictures", FoldersConfig, config.pictures)
     judging = build_judging(config)
     _check(folders, judging)
-    missing = judging.missing_files()
+    missing = judging.missing_files(hub_is_reachable())
     if missing:
         raise DataError("\n".join(missing))
     warnings = judging.warnings()

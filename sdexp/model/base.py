@@ -50,12 +50,24 @@ class Condition:
 
 
 @dataclass(frozen=True)
+class Draws:
+    """The chance of B pictures, each picture's its own.
+
+    latents: unit normal, [B, C, h, w]; generators: for what a sampler adds on its way.
+    """
+
+    latents: Tensor
+    generators: list[torch.Generator]
+
+
+@dataclass(frozen=True)
 class Component:
     """A network, and where it lies in files.
 
     file: of its weights, below a folder of the diffusers layout; tensor_prefix: what published
     files put before the names of its tensors; adapter_prefix: the same in files of adapters, None
-    where it takes none; settings: its configuration, with the text of its config.json.
+    where it takes none; settings: its configuration, with the text of its config.json. unread: how
+    the names of tensors begin that the family never reads, such as a layer behind its condition.
     """
 
     module: nn.Module
@@ -63,6 +75,7 @@ class Component:
     tensor_prefix: str
     adapter_prefix: str | None
     settings: str
+    unread: tuple[str, ...] = ()
 
 
 class AbstractNoiseSchedule(ABC):
@@ -144,8 +157,8 @@ class LoadedModel(ABC):
         """(C, h, w) of the latents of a square picture with that side."""
 
     @abstractmethod
-    def generate(self, prompts: list[str], noise: Tensor, sampling: Sampling) -> np.ndarray:
-        """Pictures uint8 [B, H, W, 3] from unit-normal latents [B, C, h, w]."""
+    def generate(self, prompts: list[str], draws: Draws, sampling: Sampling) -> np.ndarray:
+        """Pictures uint8 [B, H, W, 3]; what a picture is does not depend on the others."""
 
     @abstractmethod
     def fingerprints(self) -> dict[str, str]:
@@ -175,9 +188,14 @@ class AbstractModel(ABC):
     def check(self) -> None:
         """Raise `DataError` when the weights are not on this machine; loads nothing."""
 
+    @property
+    def may_be_evaluated(self) -> bool:
+        """Whether its pictures can mean anything."""
+        return True
+
     @abstractmethod
-    def load(self, device: str, dtype: str) -> LoadedModel:
-        """The original on `device` ("cpu", "cuda:0", "mps"); `dtype` is a torch type by name.
+    def load(self, device: str) -> LoadedModel:
+        """The original on `device` ("cpu", "cuda:0", "mps"), in float32.
 
         Raises `DataError` where weights are missing, damaged or not whole.
         """

@@ -131,5 +131,5 @@ def test_heads_or_half_a_trunk_are_refused(copied: Path) -> None:
 
 def test_what_is_missing_is_told_before() -> None:
     with pytest.raises(DataError, match="backbone.alexnet=absent: no such folder"):
-        AlexNet("absent").check("backbone.alexnet")
-    AlexNet("alexnet").check("backbone.alexnet")
+        AlexNet("absent").check("backbone.alexnet", False)
+    AlexNet("alexnet").check("backbone.alexnet", False)

@@ -141,7 +141,7 @@ def test_the_hash_sees_weights_and_every_setting(
 
 def test_what_is_missing_is_told_before_and_while_loading(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="evaluation.scorer=.*absent: no such folder"):
-        Clip(str(tmp_path / "absent")).check("evaluation.scorer")
+        Clip(str(tmp_path / "absent")).check("evaluation.scorer", False)
     (tmp_path / "config.json").write_text('{"model_type": "clip"}')
     with pytest.raises(DataError, match="cannot be loaded"):
         load(tmp_path)

@@ -73,6 +73,6 @@ def test_another_model_is_refused_as_what_it_is() -> None:
 
 def test_what_is_missing_is_told(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="backbone.dinov2=.*: no such folder"):
-        Dinov2(str(tmp_path / "absent")).check("backbone.dinov2")
+        Dinov2(str(tmp_path / "absent")).check("backbone.dinov2", False)
     with pytest.raises(DataError, match="cannot be loaded"):
         Dinov2(str(tmp_path)).start("cpu")

@@ -120,14 +120,14 @@ def test_a_file_that_is_none_is_never_read(tmp_path: Path) -> None:
 
 def test_what_is_missing_is_told_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(DataError, match="backbone.inception.*absent.pth: no such file"):
-        Inception("absent.pth", Resize.clean, False).check("backbone.inception")
+        Inception("absent.pth", Resize.clean, False).check("backbone.inception", False)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(
         DataError, match=r"6726825d.pth \(91 MB\) is not on .*https://.*checkpoints"
     ):
-        Inception(None, Resize.clean, False).check("backbone.inception")
-    Inception(None, Resize.clean, True).check("backbone.inception")
+        Inception(None, Resize.clean, False).check("backbone.inception", False)
+    Inception(None, Resize.clean, True).check("backbone.inception", False)
 
 
 def test_random_weights_need_no_file() -> None:

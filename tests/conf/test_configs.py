@@ -18,7 +18,10 @@ from sdexp.recipes import build_recipes
 
 GROUPS = sorted(path.name for path in CONF.iterdir() if path.is_dir())
 OPTIONS = [(path.parent.name, path.stem) for path in sorted(CONF.glob("*/*.yaml"))]
-FILL = {"imagefolder": ["dataset.data_dir=somewhere"]}
+FILL = {
+    "imagefolder": ["dataset.data_dir=somewhere"],
+    "stable_diffusion": ["model.pretrained_model_name_or_path=somewhere"],
+}
 
 
 def test_the_groups_that_a_person_expects_are_there() -> None:
@@ -26,25 +29,25 @@ def test_the_groups_that_a_person_expects_are_there() -> None:
     assert set(f"{expected} experiment sweep debug".split()) <= set(GROUPS)
 
 
-def of_preset(name: str) -> list[str]:
-    """What chooses a preset: its pair of model and strategy, or its own name."""
-    model, _, finetune = name.partition("_")
-    return [f"model={model}", f"finetune={finetune}"] if finetune else [f"preset={name}"]
+def choice_of(group: str, option: str) -> list[str]:
+    """What chooses a file: its name, or what it goes with."""
+    if option == "none":
+        return [f"{group}=none"]
+    if group == "preset":
+        return [f"finetune={option}", "model=sd14"]
+    if group == "model_preset":
+        model, _, finetune = option.partition("_")
+        return [f"model={model}", f"finetune={finetune}"]
+    if group == "backbone":
+        # Those of the list that metrics name must be there.
+        return [f"backbone=[clip,alexnet,efficientnet_lite0,{option}]"]
+    return [f"{group}={option}"]
 
 
 @pytest.mark.parametrize("group, option", OPTIONS)
 def test_every_option_composes_and_builds(group: str, option: str) -> None:
-    if group == "preset":
-        choice = of_preset(option)
-    else:
-        choice = [f"{group}={option}"]
-        # A backbone of the list that metrics name must be there.
-        choice = (
-            [f"backbone=[clip,alexnet,efficientnet_lite0,{option}]"]
-            if group == "backbone"
-            else choice
-        )
-    build_recipes(compose("train", [*choice, *FILL.get(option, [])]).config)
+    words = [*choice_of(group, option), *FILL.get(option, [])]
+    build_recipes(compose("train", words).config)
 
 
 @pytest.mark.parametrize("name", ROOTS)
@@ -64,14 +67,11 @@ def leaves(node: Any, prefix: str = "") -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("group", ["experiment", "debug", "preset"])
+@pytest.mark.parametrize("group", ["experiment", "debug", "preset", "model_preset"])
 def test_every_value_of_a_global_file_survives_composition(group: str) -> None:
     for file in sorted((CONF / group).glob("*.yaml")):
         values = leaves(yaml.safe_load(file.read_text()))
-        if group == "preset":
-            config = compose("train", of_preset(file.stem)).config
-        else:
-            config = compose("train", [f"{group}={file.stem}"]).config
+        config = compose("train", choice_of(group, file.stem)).config
         for key, value in values.items():
             assert OmegaConf.select(config, key) == value, f"{file.name}: {key}"
 
@@ -96,7 +96,7 @@ def test_trackers_are_a_list_or_none(choice: str, names: list[str]) -> None:
 
 
 def test_the_line_that_everybody_types_composes() -> None:
-    config = compose("train", ["finetune=unet", "dataset=flickr30k", "model=sd14"]).config
+    config = compose("train", ["finetune=unet", "dataset=flickr30k"]).config
     recipes = build_recipes(config)
     assert config.optimizer.lr == 1e-5 and recipes.evaluation.guidance_scale == 7.5
     with pytest.raises(Exception, match=r"dataset.data_dir=data/flickr30k: .*results\.csv"):
@@ -149,7 +149,7 @@ FAULTS = {
     "tracker=[]": "tracker: nothing is chosen; choose with tracker=NAME",
     "tracker=[wandb,tensorbord]": "tracker=tensorbord: no such option; did you mean 'tensorboard'",
     "tracker.wandb.mode=sometimes": "tracker.wandb.mode=sometimes: allowed is auto | online",
-    "preset=pocket_uent": "preset=pocket_uent: no such option; did you mean 'pocket_unet'?",
+    "preset=uent": "preset=uent: no such option; did you mean 'unet'?",
     "~optimizer": "optimizer: no part is chosen; choose one with optimizer=NAME",
     "optimizer.betas=[0.9]": "optimizer.betas=[0.9]: allowed is two numbers",
     "optimizer.amsgrad=perhaps": "optimizer.amsgrad: Value 'perhaps'",

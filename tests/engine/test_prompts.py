@@ -2,7 +2,7 @@ from typing import Any
 
 import torch
 
-from sdexp.engine.prompts import choose_prompts, noise_of
+from sdexp.engine.prompts import choose_prompts, draws_of
 
 
 def test_prompts_are_chosen_by_hash_and_noise_by_prompt(recipes: Any) -> None:
@@ -12,6 +12,9 @@ def test_prompts_are_chosen_by_hash_and_noise_by_prompt(recipes: Any) -> None:
         :5
     ]
     assert len(choose_prompts(data, 99)) == len(data) == 12
-    noise = noise_of([("a", 0), ("a", 1), ("b", 0)], (8, 4, 4), seed=0)
-    assert len({tuple(n.flatten().tolist()) for n in noise}) == 3
-    assert torch.equal(noise[2:], noise_of([("b", 0)], (8, 4, 4), seed=0))
+    draws = draws_of([("a", 0), ("a", 1), ("b", 0)], (8, 4, 4), seed=0)
+    assert len({tuple(n.flatten().tolist()) for n in draws.latents}) == 3
+    assert len({generator.initial_seed() for generator in draws.generators}) == 3
+    alone = draws_of([("b", 0)], (8, 4, 4), seed=0)
+    assert torch.equal(draws.latents[2:], alone.latents)
+    assert draws.generators[2].initial_seed() == alone.generators[0].initial_seed()

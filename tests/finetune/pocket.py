@@ -1,8 +1,8 @@
 """The model that the tests of strategies train."""
 
 from sdexp.model.base import LoadedModel
-from sdexp.model.stable_diffusion import StableDiffusion
+from tests.checkpoints import recipe
 
 
 def original() -> LoadedModel:
-    return StableDiffusion("pocket-sd", None).load("cpu", "float32")
+    return recipe().load("cpu")

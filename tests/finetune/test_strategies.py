@@ -19,7 +19,7 @@ from sdexp.finetune.whole import Whole
 from sdexp.ground.assets import ASSETS
 from sdexp.ground.errors import DataError
 from sdexp.ground.sampling import Sampling
-from sdexp.model.base import Framing, LoadedModel
+from sdexp.model.base import Draws, Framing, LoadedModel
 from tests.finetune.pocket import original
 
 CHECKOUT = Path(__file__).parents[2]
@@ -53,7 +53,7 @@ NOISE = torch.randn(1, 8, 8, 8, generator=torch.Generator().manual_seed(1))
 
 
 def picture(model: LoadedModel) -> np.ndarray:
-    return model.generate(["a big red heart"], NOISE, SAMPLING)
+    return model.generate(["a big red heart"], Draws(NOISE, []), SAMPLING)
 
 
 def step(model: LoadedModel, trained: dict[str, torch.nn.Parameter]) -> None:

@@ -67,7 +67,7 @@ def _make_pictures(
     device = str(accelerator.device)
     data = evaluation_data(recipes)
     prompts = choose_prompts(data, recipes.evaluation.num_prompts)
-    model = recipes.model.load(device, "float32")
+    model = recipes.model.load(device)
     check_original(work.run, model.fingerprints())
     maker = _maker(work, model, accelerator)
     if accelerator.is_main_process:
@@ -76,7 +76,7 @@ def _make_pictures(
             check_judges(recipes.judging, work.store, device, side, len(prompts), len(data))
     original = maker.pictures(model, prompts, folder.images("original"), "original")
     # Loaded and made afresh also as a control: pictures from the shared store would prove nothing.
-    model = recipes.model.load(device, "float32")
+    model = recipes.model.load(device)
     applied = _applied(work, model)
     fresh = replace(maker, store=Store(folder.partial))
     finetuned = fresh.pictures(model, prompts, folder.images("finetuned"), "finetuned")

@@ -11,7 +11,7 @@ from sdexp.engine.hardware import make_accelerator
 from sdexp.engine.images import save_png
 from sdexp.engine.originals import check_original
 from sdexp.engine.progress import say
-from sdexp.engine.prompts import noise_of
+from sdexp.engine.prompts import draws_of
 from sdexp.ground.interrupt import interruptible
 from sdexp.ground.records import GenerateRequest
 from sdexp.ground.run import RunFolder
@@ -30,7 +30,7 @@ def generate(
 
     Pictures that an earlier or an interrupted command made come from the store.
     """
-    model = recipes.model.load(str(make_accelerator(recipes.hardware).device), "float32")
+    model = recipes.model.load(str(make_accelerator(recipes.hardware).device))
     check_original(run, model.fingerprints())
     columns = {"original": _pictures(model, recipes, store, request)}
     recipes.finetune.restore(model, run.weights).applied.check(str(run.weights))
@@ -57,9 +57,9 @@ def _pictures(
     shape = model.latent_shape(resolution)
 
     def make(seed: int) -> dict[str, np.ndarray]:
-        noise = noise_of([("generate", 0)], shape, seed)
+        draws = draws_of([("generate", 0)], shape, seed)
         with interruptible():
-            return {"pixels": model.generate([request.prompt], noise, sampling)}
+            return {"pixels": model.generate([request.prompt], draws, sampling)}
 
     pictures = []
     for seed in request.seeds:

@@ -17,7 +17,7 @@ from sdexp.backbone.base import PictureSet
 from sdexp.dataset.base import OpenDataset
 from sdexp.engine.images import crop_square, read_png, save_png
 from sdexp.engine.progress import Progress
-from sdexp.engine.prompts import Prompt, noise_of
+from sdexp.engine.prompts import Prompt, draws_of
 from sdexp.ground.interrupt import interruptible
 from sdexp.ground.sampling import Sampling
 from sdexp.ground.store import Store, digest
@@ -124,9 +124,9 @@ class PictureMaker:
         captions = [prompt.caption for prompt, _ in batch]
         keys = [(prompt.prompt_id, replicate) for prompt, replicate in batch]
         shape = model.latent_shape(self.sampling.resolution)
-        noise = noise_of(keys, shape, self.seed)
+        draws = draws_of(keys, shape, self.seed)
         with interruptible():
-            return {"pixels": model.generate(captions, noise, self.sampling)}
+            return {"pixels": model.generate(captions, draws, self.sampling)}
 
     def _key(self, model: LoadedModel, batch: list[Pair]) -> str:
         pairs = [(prompt.prompt_id, prompt.caption, replicate) for prompt, replicate in batch]

@@ -21,7 +21,7 @@ from sdexp.engine.plan.known import (
     validation_moments,
 )
 from sdexp.engine.plan.sizes import Memory, memory_of
-from sdexp.engine.prompts import noise_of, sampling_of
+from sdexp.engine.prompts import draws_of, sampling_of
 from sdexp.engine.train.batches import micro_batches
 from sdexp.engine.train.setup import Setup, set_up
 from sdexp.engine.train.timetable import Timetable
@@ -137,12 +137,12 @@ def measure(plan: Plan) -> Measured:
     updater.update(batches)
     step = updater.update(batches).seconds
     resolution = plan.timetable.resolution
-    noise = noise_of([("plan", 0)], setup.model.latent_shape(resolution), 0)
+    draws = draws_of([("plan", 0)], setup.model.latent_shape(resolution), 0)
     caption = setup.data.captions(0)[0]
     began = time.monotonic()
     with evaluating(setup.model):
         sampling = sampling_of(setup.recipes.evaluation, resolution)
-        setup.model.generate([caption], noise, sampling)
+        setup.model.generate([caption], draws, sampling)
     return Measured(step, time.monotonic() - began, _peak_bytes(setup.model.device))
 
 

@@ -54,7 +54,7 @@ def set_up(run: RunFolder, recipes: Recipes, store: Store) -> Setup:
     training = recipes.training
     accelerator = make_accelerator(recipes.hardware)
     data = recipes.dataset.open("train")
-    model = recipes.model.load(str(accelerator.device), "float32")
+    model = recipes.model.load(str(accelerator.device))
     base_weights = model.fingerprints()
     timetable = timetable_of(recipes, len(data), accelerator.num_processes, model.sample_size)
     state = _state(recipes, model, accelerator)

@@ -9,7 +9,7 @@ from accelerate import Accelerator
 
 from sdexp.dataset.base import OpenDataset
 from sdexp.engine.images import Square, cut_square, save_png
-from sdexp.engine.prompts import choose_prompts, noise_of, sampling_of
+from sdexp.engine.prompts import choose_prompts, draws_of, sampling_of
 from sdexp.engine.train.items import Item
 from sdexp.engine.train.latents import decode_unless_cached
 from sdexp.engine.train.losses import LossOfItems
@@ -74,10 +74,10 @@ class Validation:
         prompts = choose_prompts(self.data, self.training.num_validation_images)
         keys = [(prompt.prompt_id, 0) for prompt in prompts]
         shape = self.model.latent_shape(self.timetable.resolution)
-        noise = noise_of(keys, shape, self.training.seed)
+        draws = draws_of(keys, shape, self.training.seed)
         captions = [prompt.caption for prompt in prompts]
         with evaluating(self.model):
-            made = self.model.generate(captions, noise, self.sampling)
+            made = self.model.generate(captions, draws, self.sampling)
         for number, pixels in enumerate(made):
             save_png(pixels, self.run.validation / f"{step:06d}" / f"{number}.png")
         write_text(self.run.validation / "prompts.json", json.dumps(captions, indent=1))

@@ -17,7 +17,7 @@ from sdexp.ground.errors import DataError
 from sdexp.ground.interrupt import Interrupted, listening
 from sdexp.ground.run import RunFolder
 from sdexp.ground.store import Store
-from sdexp.model.stable_diffusion import LoadedStableDiffusion
+from sdexp.model.latent_diffusion import LoadedLatentDiffusion
 from tests.training import trainer_of
 
 
@@ -54,7 +54,7 @@ def test_an_interrupted_evaluation_goes_on_where_it_stopped(
     whole = RunFolder(shutil.copytree(trained.path, tmp_path / "whole"))
     single = recipes("evaluation.batch_size=1")
     evaluate(Evaluation(whole, whole, single, Store(tmp_path / "other store")))
-    generate, made = LoadedStableDiffusion.generate, []
+    generate, made = LoadedLatentDiffusion.generate, []
 
     def counted(self: Any, *arguments: Any) -> Any:
         made.append(1)
@@ -62,7 +62,7 @@ def test_an_interrupted_evaluation_goes_on_where_it_stopped(
             os.kill(os.getpid(), signal.SIGTERM)
         return generate(self, *arguments)
 
-    monkeypatch.setattr(LoadedStableDiffusion, "generate", counted)
+    monkeypatch.setattr(LoadedLatentDiffusion, "generate", counted)
     with listening(), pytest.raises(Interrupted):
         evaluate(Evaluation(trained, trained, single, store))
     assert len(made) == 7 and trained.partial.is_dir() and not trained.scores.exists()

@@ -5,7 +5,7 @@ import pytest
 from sdexp.engine.evaluate.generation import generate
 from sdexp.ground.records import GenerateRequest
 from sdexp.ground.store import Store
-from sdexp.model.stable_diffusion import LoadedStableDiffusion
+from sdexp.model.latent_diffusion import LoadedLatentDiffusion
 from tests.training import trainer_of
 
 
@@ -17,13 +17,13 @@ def test_pictures_that_were_made_are_not_made_again(
     run = new_run("run", *options)
     trainer_of(run, recipes(*options), store).train()
     made: list[str] = []
-    work = LoadedStableDiffusion.generate
+    work = LoadedLatentDiffusion.generate
 
     def counted(self: Any, prompts: list[str], *rest: Any) -> Any:
         made.extend(prompts)
         return work(self, prompts, *rest)
 
-    monkeypatch.setattr(LoadedStableDiffusion, "generate", counted)
+    monkeypatch.setattr(LoadedLatentDiffusion, "generate", counted)
     pictures = []
     for count in (1, 2, 2):
         folder = run.path / f"generated-{len(pictures)}"

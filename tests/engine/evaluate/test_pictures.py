@@ -10,7 +10,7 @@ from sdexp.ground.store import Store
 
 def test_pictures_hardly_depend_on_the_batch_size(recipes: Any, tmp_path: Path) -> None:
     made = recipes()
-    model = made.model.load("cpu", "float32")
+    model = made.model.load("cpu")
     prompts = choose_prompts(made.dataset.open("test"), 3)
     sampling = sampling_of(made.evaluation, 64)
     accelerator, results = make_accelerator(made.hardware), []
@@ -26,7 +26,7 @@ def test_pictures_hardly_depend_on_the_batch_size(recipes: Any, tmp_path: Path) 
 
 def test_pictures_are_told_by_their_pixels(recipes: Any, tmp_path: Path) -> None:
     made = recipes()
-    model = made.model.load("cpu", "float32")
+    model = made.model.load("cpu")
     prompts = choose_prompts(made.dataset.open("test"), 2)
     accelerator = make_accelerator(made.hardware)
     maker = PictureMaker(

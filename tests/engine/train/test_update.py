@@ -41,9 +41,9 @@ def test_gradients_are_clipped_once_per_update(train: Any, tiny: str) -> None:
     norms = losses(run, name="grad_norm")
     assert norms[1] > 0.01
     after = load_file(run.weights / "unet" / "diffusion_pytorch_model.safetensors")
-    from sdexp.model.stable_diffusion import StableDiffusion
+    from tests.checkpoints import recipe
 
-    before = StableDiffusion(tiny.partition("=")[2], None).load("cpu", "float32").modules()["unet"]
+    before = recipe(tiny.partition("=")[2]).load("cpu").modules()["unet"]
     moved = sum(float((after[k] - t).square().sum()) for k, t in before.state_dict().items())
     assert moved**0.5 == pytest.approx(0.01, rel=1e-3)
 

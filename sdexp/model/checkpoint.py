@@ -1,0 +1,115 @@
+"""Checkpoints of known families: a diffusers folder, a Hub id, one file, or random weights."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import ClassVar
+
+from sdexp.ground.assets import check_weights, hub_is_reachable, is_embedded
+from sdexp.ground.config import require
+from sdexp.ground.errors import DataError
+from sdexp.ground.files import named_path
+from sdexp.model.architecture import architectures
+from sdexp.model.base import AbstractModel, LoadedModel
+from sdexp.model.parts import KEY, Parts, file_parts, folder_parts, random_parts
+
+SAFE = ".safetensors"
+PICKLES = (".ckpt", ".pt", ".pth", ".bin")
+
+
+class Weights(StrEnum):
+    """Where weights come from."""
+
+    pretrained = "pretrained"
+    random = "random"
+
+
+@dataclass(frozen=True)
+class AbstractCheckpoint(AbstractModel):
+    """Recipe of a checkpoint of a known family.
+
+    `pretrained_model_name_or_path` is an embedded name ("pocket-sd"), a local diffusers folder, a
+    Hub id, or one .safetensors file in the original layout; `revision` a commit of that repository,
+    `variant` the part of its file names before the suffix, such as fp16. `architecture` names the
+    published configuration, for what one file does not say; with `weights: random` it is all there
+    is, and `allow_random` lets even those be evaluated. encoders: the folders of the text encoders.
+    """
+
+    encoders: ClassVar[tuple[str, ...]]
+
+    pretrained_model_name_or_path: str
+    revision: str | None
+    variant: str | None
+    weights: Weights
+    architecture: str
+    allow_random: bool
+
+    def __post_init__(self) -> None:
+        name = self.pretrained_model_name_or_path
+        if not name.strip():
+            raise ValueError(f"{KEY} is empty: name a local folder or a Hub id")
+        if Path(name).suffix in PICKLES:
+            raise ValueError(f"{KEY}={name}: a pickle can run any code; {conversion(name)}")
+        known = architectures()
+        own = self.architecture
+        require("model", own in known, "architecture", own, ", ".join(known))
+
+    @property
+    def is_embedded(self) -> bool:
+        return is_embedded(self.pretrained_model_name_or_path)
+
+    @property
+    def is_random(self) -> bool:
+        return self.weights == Weights.random
+
+    @property
+    def may_be_evaluated(self) -> bool:
+        return self.allow_random or not self.is_random
+
+    def check(self) -> None:
+        name = self.pretrained_model_name_or_path
+        if self.is_random:
+            return
+        if not name.endswith(SAFE):
+            check_weights(KEY, name, "model_index.json", hub_is_reachable())
+        elif not named_path(KEY, name).is_file():
+            raise DataError(f"{KEY}={name}: no such file; name one, a folder or a Hub id")
+
+    def load(self, device: str) -> LoadedModel:
+        _be_quiet()
+        return self.assemble(self._parts(), device)
+
+    @abstractmethod
+    def assemble(self, parts: Parts, device: str) -> LoadedModel:
+        """The family's model of these parts."""
+
+    def _parts(self) -> Parts:
+        name = self.pretrained_model_name_or_path
+        if self.is_random:
+            return random_parts(self.architecture, self.encoders)
+        if name.endswith(SAFE):
+            return file_parts(Path(name), self.architecture, self.encoders)
+        return folder_parts(name, self.revision, self.variant, self.encoders)
+
+
+def conversion(name: str) -> str:
+    """The line that makes a safetensors file of a pickled checkpoint."""
+    target = Path(name).with_suffix(SAFE).name
+    return (
+        'convert it: python -c "import torch, safetensors.torch as s; '
+        f"c = torch.load('{Path(name).name}', weights_only=True, map_location='cpu'); "
+        "s.save_file({k: v.contiguous() for k, v in c.get('state_dict', c).items() "
+        f"if hasattr(v, 'shape')}}, '{target}')\""
+    )
+
+
+def _be_quiet() -> None:
+    from diffusers.utils import logging
+    from transformers.utils import logging as transformers_logging
+
+    for library in (logging, transformers_logging):
+        library.set_verbosity_error()
+        library.disable_progress_bar()

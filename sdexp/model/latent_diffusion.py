@@ -1,0 +1,148 @@
+"""A latent diffusion model in memory: U-Net, VAE and a text side (Rombach et al. 2022)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sdexp.ground.fingerprints import network_sha256, settings_sha256, tokenizer_sha256
+from sdexp.ground.sampling import Sampling
+from sdexp.model.base import Component, Condition, Draws, Framing, LoadedModel, Moments
+from sdexp.model.discrete import DiscreteSchedule
+from sdexp.model.files import settings_text
+from sdexp.model.samplers import new_sampler
+from sdexp.model.text import AbstractTextSide
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
+FILE = "diffusion_pytorch_model.safetensors"
+
+
+class LoadedLatentDiffusion(LoadedModel):
+    """The networks of one pipeline of diffusers; sizes and factors come from their configs."""
+
+    def __init__(self, pipeline: Any, text: AbstractTextSide, device: str) -> None:
+        self.pipeline = pipeline
+        self.text = text
+        self.device = device
+        self.unet = pipeline.unet
+        self.vae = pipeline.vae
+        self.sample_size = self.unet.config.sample_size * pipeline.vae_scale_factor
+        self._scheduler = pipeline.scheduler.config
+        self.schedule = DiscreteSchedule(
+            pipeline.scheduler.alphas_cumprod.to(device), self._scheduler.prediction_type
+        )
+        self._fingerprints: dict[str, str] | None = None
+
+    def components(self) -> dict[str, Component]:
+        return {
+            "unet": Component(
+                module=self.unet,
+                file=Path("unet") / FILE,
+                tensor_prefix="",
+                adapter_prefix="unet.",
+                settings=settings_text(self.unet.to_json_string()),
+            ),
+            **self.text.components(),
+            "vae": Component(
+                module=self.vae,
+                file=Path("vae") / FILE,
+                tensor_prefix="",
+                adapter_prefix=None,
+                settings=settings_text(self.vae.to_json_string()),
+            ),
+        }
+
+    def set_memory(self, gradient_checkpointing: bool, channels_last: bool) -> None:
+        import torch
+
+        if gradient_checkpointing:
+            self.unet.enable_gradient_checkpointing()
+            for encoder in self.text.encoders.values():
+                encoder.gradient_checkpointing_enable()
+        if channels_last:
+            self.unet.to(memory_format=torch.channels_last)
+
+    def load_adapters(self, folder: Path) -> None:
+        self.pipeline.load_lora_weights(str(folder))
+        self.weights_changed()
+
+    def unload_adapters(self) -> None:
+        self.pipeline.unload_lora_weights()
+        self.weights_changed()
+
+    def encode_images(self, pixels: Tensor) -> Moments:
+        import torch
+
+        with torch.no_grad():
+            posterior = self.vae.encode(pixels.to(self.device, self.vae.dtype)).latent_dist
+        return Moments(posterior.mean, posterior.logvar)
+
+    def latents(self, moments: Moments, noise: Tensor) -> Tensor:
+        deviation = (0.5 * moments.logvar).exp()
+        return (moments.mean + deviation * noise) * self.vae.config.scaling_factor
+
+    def encode_prompts(self, prompts: list[str], framings: list[Framing]) -> Condition:
+        return self.text.encode(prompts, framings)
+
+    def predict(self, noisy: Tensor, level: Tensor, condition: Condition) -> Tensor:
+        return self.unet(
+            noisy,
+            level,
+            encoder_hidden_states=condition.states,
+            added_cond_kwargs=self.text.added(condition),
+        ).sample
+
+    def latent_shape(self, resolution: int) -> tuple[int, int, int]:
+        side = resolution // self.pipeline.vae_scale_factor
+        return self.vae.config.latent_channels, side, side
+
+    def generate(self, prompts: list[str], draws: Draws, sampling: Sampling) -> np.ndarray:
+        import torch
+
+        pipeline = self.pipeline
+        pipeline.scheduler = new_sampler(sampling.sampler, self._scheduler)
+        # Some families have another condition for no negative prompt than for an empty one.
+        negative = sampling.negative_prompt
+        with torch.inference_mode():
+            result = pipeline(
+                prompt=prompts,
+                negative_prompt=[negative] * len(prompts) if negative else None,
+                height=sampling.resolution,
+                width=sampling.resolution,
+                num_inference_steps=sampling.num_inference_steps,
+                guidance_scale=sampling.guidance_scale,
+                latents=draws.latents.to(self.device, self.unet.dtype),
+                generator=draws.generators,
+                output_type="pt",
+            )
+        pixels = (result.images.float().clamp(0, 1) * 255).round().to(torch.uint8)
+        return pixels.permute(0, 2, 3, 1).cpu().numpy()
+
+    def fingerprints(self) -> dict[str, str]:
+        if self._fingerprints is None:
+            self._fingerprints = self._measured()
+        return self._fingerprints
+
+    def encoder_sha256(self) -> str:
+        return self.fingerprints()["vae"]
+
+    def weights_changed(self) -> None:
+        self._fingerprints = None
+
+    def _measured(self) -> dict[str, str]:
+        prints = {
+            name: network_sha256(network, _settings(network.config))
+            for name, network in self.modules().items()
+        }
+        prints |= {name: tokenizer_sha256(one) for name, one in self.text.tokenizers.items()}
+        prints["scheduler"] = settings_sha256(dict(self._scheduler))
+        return prints
+
+
+def _settings(config: Any) -> dict[str, Any]:
+    """A network's configuration as plain values; transformers' is an object."""
+    values: dict[str, Any] = config.to_dict() if hasattr(config, "to_dict") else dict(config)
+    return values

@@ -1,0 +1,108 @@
+"""One file of weights in the original layout of Stable Diffusion."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sdexp.ground.applied import apply_all
+from sdexp.ground.errors import DataError
+from sdexp.ground.tensors import read_tensors
+from sdexp.model.architecture import CONFIGS, new_network
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    Tensors = dict[str, Tensor]
+
+# Where the text encoders lie; which of them a file has tells its family.
+CLIP = "cond_stage_model.transformer."
+OPEN_CLIP = "cond_stage_model.model."
+FIRST_OF_TWO = "conditioner.embedders.0.transformer."
+SECOND_OF_TWO = "conditioner.embedders.1.model."
+FAMILIES = {
+    CLIP: "Stable Diffusion 1",
+    OPEN_CLIP: "Stable Diffusion 2",
+    SECOND_OF_TWO: "Stable Diffusion XL",
+}
+UNET = "model.diffusion_model."
+PREFIX = "text_model."
+
+
+def read_single_file(file: Path, architecture: str, names: tuple[str, ...]) -> dict[str, Any]:
+    """The networks of an architecture, float32, with all weights from the file.
+
+    Raises `DataError` for a file that is damaged, not whole, or of another family.
+    """
+    from accelerate import init_empty_weights
+
+    tensors = {name: tensor.float() for name, tensor in read_tensors(file).items()}
+    _check_family(file, tensors, architecture)
+    networks = {}
+    for name in names:
+        with init_empty_weights(include_buffers=False):
+            network = new_network(architecture, name)
+        own = _own_names(network, _converted(name, network, tensors))
+        apply_all(f"{file}: {name}", network, own, assign=True)
+        networks[name] = network.eval()
+    return networks
+
+
+def _check_family(file: Path, tensors: Tensors, architecture: str) -> None:
+    found = [family for prefix, family in FAMILIES.items() if _has(tensors, prefix)]
+    if not found or not _has(tensors, UNET):
+        raise DataError(
+            f"{file}: no whole checkpoint in the original layout ({UNET}*, and a text encoder "
+            "below cond_stage_model.* or conditioner.*); name one, or a diffusers folder"
+        )
+    wanted = family_of(architecture)
+    if found[0] != wanted:
+        raise DataError(f"{file}: a checkpoint of {found[0]}, not of {wanted}; choose its model=")
+
+
+def family_of(architecture: str) -> str:
+    """The family of a shipped architecture."""
+    folder = CONFIGS / architecture
+    if (folder / "text_encoder_2").is_dir():
+        return FAMILIES[SECOND_OF_TWO]
+    settings = json.loads((folder / "text_encoder" / "config.json").read_text())
+    # OpenCLIP's towers have another activation than OpenAI's.
+    return FAMILIES[CLIP if settings["hidden_act"] == "quick_gelu" else OPEN_CLIP]
+
+
+def _has(tensors: Tensors, prefix: str) -> bool:
+    return any(name.startswith(prefix) for name in tensors)
+
+
+def _converted(name: str, network: Any, tensors: Tensors) -> Tensors:
+    """The tensors of one network under diffusers' names."""
+    from diffusers.loaders.single_file_utils import (
+        convert_ldm_clip_checkpoint,
+        convert_ldm_unet_checkpoint,
+        convert_ldm_vae_checkpoint,
+        convert_open_clip_checkpoint,
+    )
+
+    def first_encoder() -> Tensors:
+        if _has(tensors, OPEN_CLIP):
+            return convert_open_clip_checkpoint(network, tensors, OPEN_CLIP)
+        return convert_ldm_clip_checkpoint(tensors)
+
+    converters: dict[str, Callable[[], Tensors]] = {
+        "unet": lambda: convert_ldm_unet_checkpoint(dict(tensors), network.config),
+        "vae": lambda: convert_ldm_vae_checkpoint(dict(tensors), network.config),
+        "text_encoder": first_encoder,
+        "text_encoder_2": lambda: convert_open_clip_checkpoint(network, tensors, SECOND_OF_TWO),
+    }
+    return converters[name]()
+
+
+def _own_names(network: nn.Module, tensors: Tensors) -> Tensors:
+    """Under the names that they have in memory: some text encoders there have no prefix."""
+    own = network.state_dict()
+    return {
+        (name if name in own else name.removeprefix(PREFIX)): tensor
+        for name, tensor in tensors.items()
+    }

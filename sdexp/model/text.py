@@ -1,0 +1,116 @@
+"""Text sides of the Stable Diffusion families: from prompts to a condition."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from sdexp.model.base import Component, Condition, Framing
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+FILE = "model.safetensors"
+# Older readers name the tensors of a text encoder with it; transformers 5 dropped it in one class.
+PREFIX = "text_model."
+
+
+@dataclass(frozen=True)
+class AbstractTextSide(ABC):
+    """Text encoders and tokenizers by the names of their folders."""
+
+    encoders: dict[str, Any]
+    tokenizers: dict[str, Any]
+
+    @abstractmethod
+    def encode(self, prompts: list[str], framings: list[Framing]) -> Condition:
+        """The condition of B samples; prompts are cut at the tokenizer's length."""
+
+    def added(self, condition: Condition) -> dict[str, Tensor] | None:
+        """What the U-Net takes beside the states."""
+        return None
+
+    @abstractmethod
+    def components(self) -> dict[str, Component]:
+        """The text encoders, and where they lie in files."""
+
+
+@dataclass(frozen=True)
+class OneEncoder(AbstractTextSide):
+    """The last states of one encoder, after its last norm (Stable Diffusion 1 and 2)."""
+
+    names: ClassVar[tuple[str, ...]] = ("text_encoder",)
+
+    def encode(self, prompts: list[str], framings: list[Framing]) -> Condition:
+        encoder = self.encoders["text_encoder"]
+        tokens = token_ids(self.tokenizers["tokenizer"], prompts).to(encoder.device)
+        return Condition(encoder(tokens).last_hidden_state)
+
+    def components(self) -> dict[str, Component]:
+        return {"text_encoder": _component("text_encoder", self.encoders, PREFIX)}
+
+
+@dataclass(frozen=True)
+class TwoEncoders(AbstractTextSide):
+    """States before the last layer of both, side by side; the second's pooled ones, and sizes.
+
+    Podell et al. 2023 (arXiv 2307.01952, sections 2.1 and 2.2).
+    """
+
+    names: ClassVar[tuple[str, ...]] = ("text_encoder", "text_encoder_2")
+
+    def encode(self, prompts: list[str], framings: list[Framing]) -> Condition:
+        import torch
+
+        pairs = zip(self.encoders.values(), self.tokenizers.values(), strict=True)
+        first, second = (
+            encoder(token_ids(tokenizer, prompts).to(encoder.device), output_hidden_states=True)
+            for encoder, tokenizer in pairs
+        )
+        states = torch.cat([first.hidden_states[-2], second.hidden_states[-2]], dim=-1)
+        sizes = [[*f.original_size, *f.top_left, *f.target_size] for f in framings]
+        return Condition(states, second.text_embeds, torch.tensor(sizes, device=states.device))
+
+    def added(self, condition: Condition) -> dict[str, Tensor] | None:
+        assert condition.pooled is not None and condition.sizes is not None
+        sizes = condition.sizes.to(condition.pooled.dtype)
+        return {"text_embeds": condition.pooled, "time_ids": sizes}
+
+    def components(self) -> dict[str, Component]:
+        first = self.encoders["text_encoder"]
+        last = f"encoder.layers.{first.config.num_hidden_layers - 1}."
+        return {
+            "text_encoder": _component(
+                "text_encoder", self.encoders, PREFIX, unread=(last, "final_layer_norm.")
+            ),
+            # Its class has the prefix itself.
+            "text_encoder_2": _component("text_encoder_2", self.encoders, ""),
+        }
+
+
+def _component(
+    name: str, encoders: dict[str, Any], prefix: str, unread: tuple[str, ...] = ()
+) -> Component:
+    encoder = encoders[name]
+    return Component(
+        module=encoder,
+        file=Path(name) / FILE,
+        tensor_prefix=prefix,
+        adapter_prefix=f"{name}.{prefix}",
+        settings=encoder.config.to_json_string(),
+        unread=unread,
+    )
+
+
+def token_ids(tokenizer: Any, prompts: list[str]) -> Tensor:
+    """int64 [B, L]; a longer prompt is cut before its end token."""
+    ids: Tensor = tokenizer(
+        prompts,
+        padding="max_length",
+        max_length=tokenizer.model_max_length,
+        truncation=True,
+        return_tensors="pt",
+    ).input_ids
+    return ids

@@ -1,0 +1,15 @@
+import pytest
+
+from sdexp.ground.config import Sampler
+from sdexp.model.samplers import new_sampler
+
+SETTINGS = {"num_train_timesteps": 1000, "beta_schedule": "scaled_linear", "beta_end": 0.012}
+
+
+@pytest.mark.parametrize("name", list(Sampler))
+def test_a_sampler_takes_the_settings_of_the_checkpoint(name: str) -> None:
+    sampler = new_sampler(name, SETTINGS)
+    assert sampler.config.beta_schedule == "scaled_linear" and sampler.config.beta_end == 0.012
+    sampler.set_timesteps(3)
+    assert len(sampler.timesteps) in (3, 4)
+    assert new_sampler(name, SETTINGS) is not sampler
