@@ -73,7 +73,7 @@ def bare_loop(recipes: Recipes, folder: Path) -> Callable[[], None]:
             [captions[k] for k in chosen], [framings[k] for k in chosen]
         )
         batch = TrainingBatch(model.latents(picked, draw), condition)
-        objective(model, batch, noise, t).mean().backward()
+        objective(model, batch, torch.stack([noise, noise], 1), t).mean().backward()
         torch.nn.utils.clip_grad_norm_(parameters, limit)
         optimizer.step()
         optimizer.zero_grad()

@@ -32,7 +32,7 @@ def recipe(
     architecture: str = "sd1",
     weights: Weights = Weights.pretrained,
 ) -> AbstractCheckpoint:
-    return kind(name, None, None, weights, architecture, True)
+    return kind(name, None, None, weights, architecture, True, False)
 
 
 def of(folders: dict[str, Path], family: str) -> AbstractCheckpoint:

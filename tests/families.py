@@ -29,6 +29,7 @@ from sdexp.model.base import (
     AbstractNoiseSchedule,
     Component,
     Condition,
+    Draws,
     Framing,
     LoadedModel,
     Moments,
@@ -53,6 +54,9 @@ class FlowSchedule(AbstractNoiseSchedule):
     def snr(self, level: Tensor) -> Tensor:
         return ((1 - level) / level) ** 2
 
+    def share(self, level: Tensor) -> Tensor:
+        return level
+
     def loss_scale(self, level: Tensor) -> Tensor:
         return 1 / level**2
 
@@ -72,7 +76,7 @@ class Flow(AbstractModel):
     def check(self) -> None:
         """Nothing can be missing."""
 
-    def load(self, device: str, dtype: str) -> LoadedModel:
+    def load(self, device: str) -> LoadedModel:
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
             network = UNet2DConditionModel(
@@ -149,12 +153,12 @@ class LoadedFlow(LoadedModel):
     def latent_shape(self, resolution: int) -> tuple[int, int, int]:
         return 3, LATENT, LATENT
 
-    def generate(self, prompts: list[str], noise: Tensor, sampling: Sampling) -> np.ndarray:
+    def generate(self, prompts: list[str], draws: Draws, sampling: Sampling) -> np.ndarray:
         side = sampling.resolution
         whole = Framing((side, side), (0, 0), (side, side))
         condition = self.encode_prompts(prompts, [whole] * len(prompts))
         steps = sampling.num_inference_steps
-        latents = noise
+        latents = draws.latents
         with torch.inference_mode():
             for number in range(steps):
                 level = torch.full((len(prompts),), 1 - number / steps)

@@ -116,7 +116,7 @@ def test_the_loss_of_a_continuous_schedule_is_the_formula(new_run: Any, store: S
     setup = set_up(new_run("run"), small(), store)
     item = setup.pictures[(0, 5)]
     level = setup.loss_of.level("train", item).view(1)
-    noise = setup.loss_of.noise("train", item)[None]
+    noise = setup.loss_of.noise("train", item)[:1]
     pixels = item.view.pixels[None].float() / 127.5 - 1
     latents = torch.nn.functional.interpolate(pixels, size=8, mode="area")
     time = level.view(1, 1, 1, 1)

@@ -102,6 +102,10 @@ class AbstractNoiseSchedule(ABC):
         """Signal-to-noise ratio [B]."""
 
     @abstractmethod
+    def share(self, level: Tensor) -> Tensor:
+        """How far from no noise to nothing else, [B] from 0 to 1."""
+
+    @abstractmethod
     def loss_scale(self, level: Tensor) -> Tensor:
         """The squared error of the network's output over that of the latents it implies, [B]."""
 

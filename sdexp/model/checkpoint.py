@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import ClassVar
@@ -17,6 +17,8 @@ from sdexp.model.base import AbstractModel, LoadedModel
 from sdexp.model.parts import KEY, Parts, file_parts, folder_parts, random_parts
 
 SAFE = ".safetensors"
+# The last step is sampled only by trailing steps.
+FROM_NOISE_ALONE = {"rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}
 PICKLES = (".ckpt", ".pt", ".pth", ".bin")
 
 
@@ -35,7 +37,9 @@ class AbstractCheckpoint(AbstractModel):
     Hub id, or one .safetensors file in the original layout; `revision` a commit of that repository,
     `variant` the part of its file names before the suffix, such as fp16. `architecture` names the
     published configuration, for what one file does not say; with `weights: random` it is all there
-    is, and `allow_random` lets even those be evaluated. encoders: the folders of the text encoders.
+    is, and `allow_random` lets even those be evaluated. `rescale_betas_zero_snr` has training and
+    sampling begin from noise alone (Lin et al. 2023, arXiv 2305.08891); it asks for v_prediction.
+    encoders: the folders of the text encoders.
     """
 
     encoders: ClassVar[tuple[str, ...]]
@@ -46,6 +50,7 @@ class AbstractCheckpoint(AbstractModel):
     weights: Weights
     architecture: str
     allow_random: bool
+    rescale_betas_zero_snr: bool
 
     def __post_init__(self) -> None:
         name = self.pretrained_model_name_or_path
@@ -80,13 +85,23 @@ class AbstractCheckpoint(AbstractModel):
 
     def load(self, device: str) -> LoadedModel:
         _be_quiet()
-        return self.assemble(self._parts(), device)
+        try:
+            return self.assemble(self._parts(), device)
+        except ValueError as error:
+            name = self.pretrained_model_name_or_path
+            raise DataError(f"{KEY}={name}: {error}") from error
 
     @abstractmethod
     def assemble(self, parts: Parts, device: str) -> LoadedModel:
         """The family's model of these parts."""
 
     def _parts(self) -> Parts:
+        parts = self._given_parts()
+        if not self.rescale_betas_zero_snr:
+            return parts
+        return replace(parts, scheduler={**parts.scheduler, **FROM_NOISE_ALONE})
+
+    def _given_parts(self) -> Parts:
         name = self.pretrained_model_name_or_path
         if self.is_random:
             return random_parts(self.architecture, self.encoders)

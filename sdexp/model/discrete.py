@@ -16,11 +16,20 @@ if TYPE_CHECKING:
 class DiscreteSchedule(AbstractNoiseSchedule):
     """Timesteps 0 to T - 1 of a checkpoint's scheduler (Ho et al. 2020, arXiv 2006.11239).
 
-    alphas_cumprod: [T]; prediction_type: "epsilon", "v_prediction" or "sample".
+    alphas_cumprod: [T]; prediction_type: "epsilon", "v_prediction" or "sample". Raises `ValueError`
+    for epsilon where the last step is noise alone: there it says nothing of the picture (Lin et
+    al. 2023, arXiv 2305.08891).
     """
 
     alphas_cumprod: Tensor
     prediction_type: str
+
+    def __post_init__(self) -> None:
+        if self.prediction_type == "epsilon" and not self.alphas_cumprod[-1]:
+            raise ValueError(
+                "epsilon prediction with rescale_betas_zero_snr: the last step is noise alone, and "
+                "says nothing of the picture; use a checkpoint of v_prediction"
+            )
 
     def draw(self, generator: torch.Generator) -> Tensor:
         import torch
@@ -44,6 +53,9 @@ class DiscreteSchedule(AbstractNoiseSchedule):
     def snr(self, level: Tensor) -> Tensor:
         alpha = self._alpha(level).flatten()
         return alpha / (1 - alpha)
+
+    def share(self, level: Tensor) -> Tensor:
+        return level / len(self.alphas_cumprod)
 
     def loss_scale(self, level: Tensor) -> Tensor:
         snr = self.snr(level)

@@ -33,10 +33,13 @@ class AbstractObjective(ABC):
 
     @abstractmethod
     def noise(self, shape: tuple[int, int, int], generator: torch.Generator) -> Tensor:
-        """The noise of one sample, [C, h, w], from its stream."""
+        """The noise of one sample, [2, C, h, w], from its stream.
+
+        What the network is asked for, and what is added to the latents.
+        """
 
     @abstractmethod
     def __call__(
         self, model: LoadedModel, batch: TrainingBatch, noise: Tensor, level: Tensor
     ) -> Tensor:
-        """Loss [B]; noise: [B, C, h, w] unit normal; level: [B]."""
+        """Loss [B]; noise: [B, 2, C, h, w] as of `noise`; level: [B]."""

@@ -18,19 +18,23 @@ from sdexp.ground.build import (
 from sdexp.ground.errors import ConfigError
 from sdexp.launch.roots import TrainRoot
 from sdexp.objective.base import AbstractObjective
-from sdexp.objective.denoising import Denoising
+from sdexp.objective.denoising import Denoising, HuberSchedule, LossType
 
 NODE = {
     "_target_": "sdexp.objective.denoising.Denoising",
     "snr_gamma": None,
     "noise_offset": 0.1,
     "caption_dropout_rate": 0,
+    "input_perturbation": 0.0,
+    "loss_type": "l2",
+    "huber_schedule": "snr",
+    "huber_c": 0.1,
 }
 
 
 def test_a_part_is_built_with_the_types_of_its_fields() -> None:
     made = build("objective", OmegaConf.create(NODE), AbstractObjective)
-    assert made == Denoising(caption_dropout_rate=0.0, snr_gamma=None, noise_offset=0.1)
+    assert made == Denoising(0.0, None, 0.1, 0.0, LossType.l2, HuberSchedule.snr, 0.1)
     assert isinstance(made.caption_dropout_rate, float)
 
 

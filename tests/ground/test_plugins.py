@@ -30,6 +30,10 @@ NODE = {
     "snr_gamma": None,
     "noise_offset": 0.0,
     "caption_dropout_rate": 0.1,
+    "input_perturbation": 0.0,
+    "loss_type": "l2",
+    "huber_schedule": "snr",
+    "huber_c": 0.1,
     "factor": 2,
 }
 

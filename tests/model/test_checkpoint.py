@@ -37,5 +37,5 @@ def test_random_weights_need_no_file_and_are_no_evidence() -> None:
     chosen = recipe("owner/not-here", weights=Weights.random)
     chosen.check()
     assert chosen.may_be_evaluated and recipe().may_be_evaluated
-    plain = StableDiffusion("owner/not-here", None, None, Weights.random, "sd1", False)
+    plain = StableDiffusion("owner/not-here", None, None, Weights.random, "sd1", False, False)
     assert not plain.may_be_evaluated

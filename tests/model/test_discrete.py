@@ -71,3 +71,12 @@ def test_levels_are_drawn_evenly_from_all_of_them() -> None:
     assert 0 <= min(draws) < 10 and 990 <= max(draws) < 1000
     # The mean of 4000 uniform numbers lies within five standard errors.
     assert abs(sum(draws) / 4000 - 499.5) < 5 * 1000 / (12 * 4000) ** 0.5
+
+
+def test_epsilon_from_noise_alone_is_refused() -> None:
+    alone = torch.tensor([0.9, 0.5, 0.0])
+    with pytest.raises(ValueError, match="the last step is noise alone"):
+        DiscreteSchedule(alone, "epsilon")
+    made = DiscreteSchedule(alone, "v_prediction")
+    assert made.snr(torch.tensor([2])).tolist() == [0.0]
+    torch.testing.assert_close(made.share(torch.tensor([0, 2])), torch.tensor([0.0, 2 / 3]))

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from sdexp.ground.errors import DataError
 from sdexp.ground.sampling import Sampling
 from sdexp.model.base import Draws, Framing, Moments
 from sdexp.model.latent_diffusion import LoadedLatentDiffusion
-from tests.checkpoints import draws, recipe
+from tests.checkpoints import draws, of, recipe
 
 SAMPLING = Sampling("ddim", 3, 3.0, "", 64)
 PROMPTS = ["a big red heart", "a small blue star above a big pink circle", "stripes", ""]
@@ -141,3 +142,17 @@ def test_memory_settings_reach_the_networks() -> None:
     assert modules["unet"].is_gradient_checkpointing
     assert modules["text_encoder"].is_gradient_checkpointing
     assert modules["unet"].conv_in.weight.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_a_checkpoint_may_begin_from_noise_alone(folders: dict[str, Path]) -> None:
+    v = replace(of(folders, "sd2"), rescale_betas_zero_snr=True)
+    model = v.load("cpu")
+    assert model.schedule.snr(torch.tensor([999])).item() == 0
+    assert (
+        model.fingerprints()["scheduler"]
+        != of(folders, "sd2").load("cpu").fingerprints()["scheduler"]
+    )
+    made = model.generate(PROMPTS[:1], draws((4, 8, 8), 1), Sampling("ddim", 3, 3.0, "", 64))
+    assert made.std() > 5
+    with pytest.raises(DataError, match="sd1: epsilon prediction with rescale_betas_zero_snr"):
+        replace(of(folders, "sd1"), rescale_betas_zero_snr=True).load("cpu")
