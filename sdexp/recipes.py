@@ -178,6 +178,7 @@ class Recipes:
     def check_files(self) -> None:
         """Raise `DataError` with a line for each file that is missing on this machine."""
         self.optimizer.check()
+        self.finetune.check()
         lines = told([self.model.check, self.dataset.check])
         lines += self.judging.missing_files(hub_is_reachable()) if self.evaluation.enabled else []
         if lines:

@@ -93,6 +93,15 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
     return f"model.pretrained_model_name_or_path={make_tiny(tmp_path_factory.mktemp('tiny'))}"
 
 
+@pytest.fixture(scope="session")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A small checkpoint of every real family."""
+    from tests.checkpoints import KINDS, tiny_checkpoint
+
+    root = tmp_path_factory.mktemp("families")
+    return {family: tiny_checkpoint(root / family, family) for family in KINDS}
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
     """A file system of its own, of a size such as "64k"."""

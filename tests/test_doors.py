@@ -45,12 +45,12 @@ def test_started_by_hand_under_torchrun(
 def test_missing_data_and_weights_end_with_65(
     capfd: pytest.CaptureFixture[str], empty_folder: Path
 ) -> None:
-    line = fault(capfd, 65, "dataset=imagefolder", "dataset.data_dir=absent")
+    line = fault(capfd, 65, "dataset=imagefolder", "dataset.data_dir=absent", "model=pocket")
     assert "dataset.data_dir=absent" in line
-    assert "results.csv" in fault(capfd, 65, "dataset=flickr30k", "finetune=unet")
+    assert "results.csv" in fault(capfd, 65, "dataset=flickr30k", "model=pocket")
     line = fault(capfd, 65, "finetune=unet", "model=sd14", "evaluation.scorer=pocket-clip")
     assert "model.pretrained_model_name_or_path=CompVis/stable-diffusion-v1-4" in line
-    command = ["finetune=unet", "dataset=flickr30k", "model=sd14"]
+    command = ["finetune=unet", "dataset=flickr30k", "metric=[kid,clip_score]"]
     assert train.main(command) == 65
     lines = [line for line in capfd.readouterr().err.splitlines() if line.startswith("error: ")]
     keys = ("dataset.data_dir", "evaluation.scorer=", "model.pretrained_model_name_or_path=")
@@ -69,8 +69,8 @@ def test_no_picture_left_ends_with_65_and_leaves_nothing(
     (data / "metadata.jsonl").write_text("\n".join(map(json.dumps, rows)))
     for k in range(3):
         (data / f"{k}.jpg").write_bytes(b"\xff\xd8 no picture")
-    line = fault(capfd, 65, "dataset=imagefolder", f"dataset.data_dir={data}", "tracker=none")
-    assert "no picture" in line
+    words = ["dataset=imagefolder", f"dataset.data_dir={data}", "model=pocket", "tracker=none"]
+    assert "no picture" in fault(capfd, 65, *words)
     assert not [path for path in empty_folder.rglob("*") if path.is_file()]
     assert sorted(path.name for path in data.iterdir()) == [
         "0.jpg",

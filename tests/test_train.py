@@ -94,8 +94,10 @@ def test_what_a_person_should_know_is_told_before_the_run(
         Image.new("RGB", (8, 8), (number, 0, 0)).save(data / f"{number}.jpg")
     rows = [json.dumps({"file_name": f"{k}.jpg", "text": f"picture {k}"}) for k in range(20)]
     (data / "metadata.jsonl").write_text("\n".join(rows))
-    argv = ["debug=fast", "tracker=none", "dataset=imagefolder", "run_dir=mine"]
+    argv = ["debug=fast", "tracker=none", "dataset=imagefolder", "model=pocket", "run_dir=mine"]
     assert train.main([*argv, f"dataset.data_dir={data}"]) == 143
-    warnings = [line for line in capfd.readouterr().err.splitlines() if "warning: " in line]
-    assert "the embedded model knows coloured shapes" in warnings[0] and len(warnings) == 2
+    told = capfd.readouterr()
+    assert "metric=offline: chosen by the data, dataset=imagefolder" in told.out
+    warnings = [line for line in told.err.splitlines() if "warning: " in line]
+    assert "the embedded model knows coloured shapes" in warnings[0] and len(warnings) == 1
     assert run.read_record().warnings == [line.removeprefix("warning: ") for line in warnings]

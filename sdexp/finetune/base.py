@@ -6,9 +6,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from sdexp.ground.applied import Applied
+from sdexp.ground.applied import Applied, together
 from sdexp.ground.config import require
 from sdexp.ground.files import write_text
 from sdexp.ground.tensors import read_tensors, write_tensors
@@ -28,9 +28,18 @@ class Restored:
 
 @dataclass(frozen=True)
 class AbstractFinetune(ABC):
-    """Recipe of a strategy; `components` are the networks that it trains, by name."""
+    """Recipe of a strategy; `components` are the networks that it trains, by name.
+
+    saves_networks: whether it saves them whole, not only what was added to them.
+    """
+
+    saves_networks: ClassVar[bool] = True
 
     components: list[str]
+
+    def check(self) -> None:
+        """Raise `ConfigError` for what only the library that does the work can know."""
+        return
 
     @abstractmethod
     def attach(self, model: LoadedModel) -> dict[str, nn.Parameter]:
@@ -67,21 +76,33 @@ def freeze_all(model: LoadedModel) -> None:
         module.requires_grad_(False).eval()
 
 
-def unfreeze(name: str, module: nn.Module) -> dict[str, nn.Parameter]:
-    """Every parameter of one network trains, in float32."""
-    module.float().requires_grad_(True).train()
-    return {f"{name}.{key}": parameter for key, parameter in module.named_parameters()}
-
-
-def write_component(component: Component, folder: Path) -> None:
-    """Write a whole network and its configuration, as plain diffusers lays them out."""
-    prefix = component.tensor_prefix
-    tensors = {
-        f"{prefix}{key.removeprefix(prefix)}": tensor
-        for key, tensor in component.module.state_dict().items()
+def unfreeze(
+    name: str, component: Component, is_chosen: Callable[[str], bool]
+) -> dict[str, nn.Parameter]:
+    """The chosen parameters of one network that the family reads train, in float32."""
+    module = component.module.float().train()
+    trained = {
+        f"{name}.{key}": parameter
+        for key, parameter in module.named_parameters()
+        if is_chosen(key) and not key.startswith(component.unread)
     }
+    for parameter in trained.values():
+        parameter.requires_grad_(True)
+    return trained
+
+
+def write_component(
+    component: Component, folder: Path, tensors: dict[str, Tensor] | None = None
+) -> None:
+    """Write a whole network and its configuration, as plain diffusers lays them out.
+
+    tensors: by the names that they have in memory, where they are not those of the network.
+    """
+    prefix = component.tensor_prefix
+    own = component.module.state_dict() if tensors is None else tensors
+    named = {f"{prefix}{key.removeprefix(prefix)}": tensor for key, tensor in own.items()}
     file = folder / component.file
-    write_tensors(file, tensors, {"format": "pt"})
+    write_tensors(file, named, {"format": "pt"})
     write_text(file.with_name("config.json"), component.settings)
 
 
@@ -118,3 +139,18 @@ def exchange(module: nn.Module, tensors: dict[str, Tensor]) -> Applied:
         missing=tuple(sorted(own.keys() - fitting.keys())),
         unexpected=tuple(sorted(tensors.keys() - fitting.keys())),
     )
+
+
+def exchange_networks(model: LoadedModel, names: list[str], folder: Path) -> Restored:
+    """Put whole saved networks in the place of the original's."""
+    components = model.components()
+    saved = {name: read_component(components[name], folder) for name in names}
+    parts = [(name, exchange(components[name].module, saved[name])) for name in saved]
+    model.weights_changed()
+
+    def undo() -> None:
+        for name, tensors in saved.items():
+            exchange(components[name].module, tensors)
+        model.weights_changed()
+
+    return Restored(together(parts), undo)

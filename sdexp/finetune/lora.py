@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from sdexp.finetune.base import (
     AbstractFinetune,
@@ -15,7 +17,7 @@ from sdexp.finetune.base import (
 )
 from sdexp.ground.applied import Applied
 from sdexp.ground.config import above, at_least, require
-from sdexp.ground.errors import ConfigError
+from sdexp.ground.errors import ConfigError, DivergedError
 from sdexp.ground.tensors import read_tensors, write_tensors
 from sdexp.model.base import LoadedModel
 
@@ -26,25 +28,45 @@ FILE = Path("pytorch_lora_weights.safetensors")
 METADATA_KEY = "lora_adapter_metadata"
 A = ".lora_A.weight"
 B = ".lora_B.weight"
+MAGNITUDE = ".lora_magnitude_vector.weight"
+
+
+class InitialA(StrEnum):
+    """How A begins; other ways would change the frozen weights, which no adapter file has."""
+
+    gaussian = "gaussian"
+    kaiming = "kaiming"
 
 
 @dataclass(frozen=True)
 class Lora(AbstractFinetune):
     """Adapters of `rank` on the layers whose names end in one of `target_modules`.
 
-    The adapter's output is scaled by `lora_alpha / rank`. B starts at zero, so that the model of
-    step 0 equals the original.
+    The adapter's output is scaled by `lora_alpha / rank`, with `use_rslora` by lora_alpha over the
+    root of rank (Kalajdzievski 2023, arXiv 2312.03732); `use_dora` trains magnitude and direction
+    apart (Liu et al. 2024, arXiv 2402.09353). `rank_pattern` and `alpha_pattern` are for layers
+    whose names end so. B starts at zero, so that the model of step 0 equals the original; A as
+    `init_lora_weights` says.
     """
+
+    saves_networks: ClassVar[bool] = False
 
     rank: int
     lora_alpha: float
     lora_dropout: float
     target_modules: list[str]
+    use_dora: bool
+    use_rslora: bool
+    init_lora_weights: InitialA
+    rank_pattern: dict[str, int]
+    alpha_pattern: dict[str, float]
 
     def __post_init__(self) -> None:
         check_components(self.components)
         at_least("finetune", 1, rank=self.rank)
+        at_least("finetune.rank_pattern", 1, **self.rank_pattern)
         above("finetune", 0, lora_alpha=self.lora_alpha)
+        above("finetune.alpha_pattern", 0, **self.alpha_pattern)
         dropout = self.lora_dropout
         require("finetune", 0 <= dropout < 1, "lora_dropout", dropout, "0 or more, below 1")
         targets = self.target_modules
@@ -55,10 +77,10 @@ class Lora(AbstractFinetune):
         freeze_all(model)
         self._check_targets(model)
         trained: dict[str, nn.Parameter] = {}
-        modules = model.modules()
+        components = model.components()
         for name in self.components:
-            module = modules[name]
-            module.add_adapter(self._peft_config())
+            module: Any = components[name].module
+            module.add_adapter(self._peft_config(components[name].unread))
             module.train()
             for key, parameter in module.named_parameters():
                 if parameter.requires_grad:
@@ -75,6 +97,12 @@ class Lora(AbstractFinetune):
             for name, module in adapted.items()
         }
         unknown = [t for t in self.target_modules if not any(t in of for of in found.values())]
+        for key in {**self.rank_pattern, **self.alpha_pattern}:
+            if not any(_is_target(module, key) for module in adapted.values()):
+                raise ConfigError(
+                    f"finetune.rank_pattern, alpha_pattern: no layer is called {key}; name the end "
+                    "of a layer's name, such as attn2.to_k"
+                )
         if unknown:
             raise ConfigError(
                 f"finetune.target_modules: no linear or convolution layer is called {unknown[0]}; "
@@ -87,15 +115,22 @@ class Lora(AbstractFinetune):
                 f"name one, or take {bare[0]} out of finetune.components"
             )
 
-    def _peft_config(self) -> Any:
+    def _peft_config(self, unread: tuple[str, ...]) -> Any:
+        """unread: how the names of layers begin that get no adapter."""
         from peft import LoraConfig
 
+        begins = "|".join(re.escape(prefix) for prefix in unread)
         return LoraConfig(
             r=self.rank,
             lora_alpha=self.lora_alpha,
             lora_dropout=self.lora_dropout,
             target_modules=self.target_modules,
-            init_lora_weights="gaussian",
+            exclude_modules=f"({begins}).*" if unread else None,
+            use_dora=self.use_dora,
+            use_rslora=self.use_rslora,
+            init_lora_weights="gaussian" if self.init_lora_weights == "gaussian" else True,
+            rank_pattern=dict(self.rank_pattern),
+            alpha_pattern=dict(self.alpha_pattern),
         )
 
     def save(self, model: LoadedModel, folder: Path) -> None:
@@ -109,7 +144,13 @@ class Lora(AbstractFinetune):
         # diffusers reads alpha from here and would take alpha = rank without it. One key only:
         # safetensors writes several in an order that differs from process to process.
         metadata = {METADATA_KEY: json.dumps(settings, indent=2, sort_keys=True)}
-        write_tensors(folder / FILE, self._adapters(model), metadata)
+        tensors = self._adapters(model)
+        if not any(tensor.any() for key, tensor in tensors.items() if key.endswith(B)):
+            raise DivergedError(
+                "the adapters do nothing after the training: all B matrices are zero; raise "
+                "optimizer.lr"
+            )
+        write_tensors(folder / FILE, tensors, metadata)
 
     def restore(self, model: LoadedModel, folder: Path) -> Restored:
         saved = read_tensors(folder / FILE)
@@ -150,15 +191,22 @@ def adapter_tensors(module: Any) -> dict[str, Tensor]:
     tensors: dict[str, Tensor] = get_peft_model_state_dict(
         module, adapter_name=name, save_embedding_layers=False
     )
-    return tensors
+    # Of a text encoder transformers reads the magnitudes of DoRA under their whole names only.
+    ends = {key: f"{key}.weight" for key in tensors if key.endswith(".lora_magnitude_vector")}
+    return {(ends[key] if key in ends else key): tensor for key, tensor in tensors.items()}
 
 
 def _has_adapter(module: Any) -> bool:
     return bool(getattr(module, "peft_config", None))
 
 
+def _layer(key: str) -> str:
+    """The adapted layer of a tensor."""
+    return key.removesuffix(B).removesuffix(A).removesuffix(MAGNITUDE)
+
+
 def _compare(saved: dict[str, Tensor], present: dict[str, Tensor]) -> Applied:
-    """An adapter changes a layer when its B is not zero; then both tensors count."""
+    """An adapter changes a layer when its B is not zero; then all of its tensors count."""
     import torch
 
     applied = [
@@ -167,7 +215,7 @@ def _compare(saved: dict[str, Tensor], present: dict[str, Tensor]) -> Applied:
         if key in present and torch.equal(present[key].detach().float().cpu(), tensor.float())
     ]
     acting = {key.removesuffix(B) for key in applied if key.endswith(B) and saved[key].any()}
-    changed = sum(key.removesuffix(B).removesuffix(A) in acting for key in applied)
+    changed = sum(_layer(key) in acting for key in applied)
     return Applied(
         applied=len(applied),
         changed=changed,

@@ -10,14 +10,13 @@ from sdexp.finetune.base import (
     AbstractFinetune,
     Restored,
     check_components,
-    exchange,
+    exchange_networks,
     freeze_all,
-    read_component,
     unfreeze,
     write_component,
 )
-from sdexp.ground.applied import together
 from sdexp.ground.config import above, require
+from sdexp.ground.errors import ConfigError
 from sdexp.model.base import LoadedModel
 
 if TYPE_CHECKING:
@@ -26,12 +25,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Whole(AbstractFinetune):
-    """Every weight of the named networks; all else stays frozen.
+    """Every weight of the named networks, or of some of their layers; all else stays frozen.
 
-    `learning_rates`: a rate for a component, where it is not that of the optimizer.
+    `learning_rates`: a rate for a component, where it is not that of the optimizer. `layers`: parts
+    of the names of tensors, of which one must be in a name for the tensor to train; None for all.
     """
 
     learning_rates: dict[str, float]
+    layers: list[str] | None
 
     def __post_init__(self) -> None:
         check_components(self.components)
@@ -45,8 +46,16 @@ class Whole(AbstractFinetune):
         components = model.components()
         trained: dict[str, nn.Parameter] = {}
         for name in self.components:
-            trained |= unfreeze(name, components[name].module)
+            trained |= unfreeze(name, components[name], self._is_chosen)
+        if not trained:
+            raise ConfigError(
+                f"finetune.layers={self.layers}: no tensor of {', '.join(self.components)} is "
+                "called so; name parts of layers, such as attn2"
+            )
         return trained
+
+    def _is_chosen(self, name: str) -> bool:
+        return self.layers is None or any(layer in name for layer in self.layers)
 
     def learning_rate(self, component: str) -> float | None:
         return self.learning_rates[component] if component in self.learning_rates else None
@@ -57,14 +66,4 @@ class Whole(AbstractFinetune):
             write_component(components[name], folder)
 
     def restore(self, model: LoadedModel, folder: Path) -> Restored:
-        components = model.components()
-        saved = {name: read_component(components[name], folder) for name in self.components}
-        parts = [(name, exchange(components[name].module, saved[name])) for name in saved]
-        model.weights_changed()
-
-        def undo() -> None:
-            for name, tensors in saved.items():
-                exchange(components[name].module, tensors)
-            model.weights_changed()
-
-        return Restored(together(parts), undo)
+        return exchange_networks(model, self.components, folder)

@@ -41,7 +41,8 @@ def test_one_network_of_a_frozen_model_trains() -> None:
     modules = model.modules()
     assert not any(p.requires_grad for m in modules.values() for p in m.parameters())
     assert not any(module.training for module in modules.values())
-    trained = unfreeze("unet", modules["unet"].half())
+    modules["unet"].half()
+    trained = unfreeze("unet", model.components()["unet"], lambda name: True)
     assert len(trained) == len(list(modules["unet"].parameters()))
     for name, parameter in modules["unet"].named_parameters():
         assert trained[f"unet.{name}"] is parameter

@@ -1,8 +1,11 @@
+from pathlib import Path
+
 import pytest
 
-from sdexp.finetune.lora import Lora, adapter_tensors
+from sdexp.finetune.lora import adapter_tensors
 from sdexp.ground.errors import ConfigError
-from tests.finetune.pocket import original
+from tests.checkpoints import of
+from tests.finetune.pocket import lora, original
 
 
 @pytest.mark.parametrize(
@@ -11,10 +14,8 @@ from tests.finetune.pocket import original
      {"components": ["unet", "unet"]}, {"target_modules": []}],
 )  # fmt: skip
 def test_lora_values_out_of_range_are_refused_by_name(wrong) -> None:  # type: ignore[no-untyped-def]
-    values = {"rank": 4, "lora_alpha": 4.0, "lora_dropout": 0.0, "components": ["unet"]}
-    values |= {"target_modules": ["to_q"]}
     with pytest.raises(ValueError, match=f"finetune.{next(iter(wrong))}="):
-        Lora(**(values | wrong))
+        lora(**({"components": ["unet"]} | wrong))
 
 
 @pytest.mark.parametrize(
@@ -30,11 +31,30 @@ def test_a_target_that_no_layer_has_is_refused(
     components: list[str], targets: list[str], message: str
 ) -> None:
     with pytest.raises(ConfigError, match=message):
-        Lora(components, 2, 2.0, 0.0, targets).attach(original())
+        lora(components, target_modules=targets).attach(original())
 
 
 @pytest.mark.filterwarnings("error")
 def test_reading_the_adapters_asks_nobody_for_the_vocabulary() -> None:
     model = original()
-    Lora(["unet", "text_encoder"], 2, 2.0, 0.0, ["to_q", "q_proj"]).attach(model)
+    lora(["unet", "text_encoder"]).attach(model)
     assert len(adapter_tensors(model.modules()["text_encoder"])) > 0
+
+
+@pytest.mark.parametrize("wrong", [{"rank_pattern": {"to_z": 2}}, {"alpha_pattern": {"to_z": 2.0}}])
+def test_a_pattern_that_no_layer_has_is_refused(wrong: dict[str, dict[str, float]]) -> None:
+    with pytest.raises(ConfigError, match="no layer is called to_z"):
+        lora(["unet"], **wrong).attach(original())
+    with pytest.raises(ValueError, match="finetune.rank_pattern.to_q=0: allowed is 1 or more"):
+        lora(["unet"], rank_pattern={"to_q": 0})
+
+
+def test_a_layer_that_the_family_never_reads_gets_no_adapter(folders: dict[str, Path]) -> None:
+    """Of three layers of the first text encoder the last; of the second one none."""
+    model = of(folders, "sdxl").load("cpu")
+    trained = lora(["text_encoder", "text_encoder_2"], target_modules=["q_proj"]).attach(model)
+    layers = {name.partition(".self_attn")[0] for name in trained}
+    assert layers == {
+        *(f"text_encoder.encoder.layers.{k}" for k in range(2)),
+        *(f"text_encoder_2.text_model.encoder.layers.{k}" for k in range(3)),
+    }

@@ -14,13 +14,14 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from sdexp.finetune.base import AbstractFinetune
-from sdexp.finetune.lora import Lora
+from sdexp.finetune.lora import InitialA
+from sdexp.finetune.peft import Peft
 from sdexp.finetune.whole import Whole
 from sdexp.ground.assets import ASSETS
-from sdexp.ground.errors import DataError
+from sdexp.ground.errors import DataError, DivergedError
 from sdexp.ground.sampling import Sampling
 from sdexp.model.base import Draws, Framing, LoadedModel
-from tests.finetune.pocket import original
+from tests.finetune.pocket import TARGETS, lora, original
 
 CHECKOUT = Path(__file__).parents[2]
 
@@ -35,25 +36,40 @@ def contributed() -> AbstractFinetune:
     return strategy
 
 
-TARGETS = ["to_q", "to_k", "to_v", "to_out.0", "q_proj", "v_proj"]
 WIDE = ["conv1", "conv_in", "proj_in", "ff.net.0.proj", "ff.net.2", "time_emb_proj", "fc1"]
 STRATEGIES: dict[str, AbstractFinetune] = {
-    "unet": Whole(["unet"], {}),
-    "text_encoder": Whole(["text_encoder"], {}),
-    "unet_text_encoder": Whole(["unet", "text_encoder"], {"text_encoder": 1e-5}),
+    "unet": Whole(["unet"], {}, None),
+    "text_encoder": Whole(["text_encoder"], {}, None),
+    "unet_text_encoder": Whole(["unet", "text_encoder"], {"text_encoder": 1e-5}, None),
     "contributed": contributed(),
-    "lora_unet": Lora(["unet"], 4, 16.0, 0.0, TARGETS),
-    "lora_both": Lora(["unet", "text_encoder"], 2, 2.0, 0.0, TARGETS),
-    "lora_wide": Lora(["unet", "text_encoder"], 2, 2.0, 0.0, [*TARGETS, *WIDE]),
-    "lora_text": Lora(["text_encoder"], 2, 3.0, 0.0, TARGETS),
+    "unet_attention": Whole(["unet"], {}, ["attn2."]),
+    "lora_unet": lora(["unet"], rank=4, lora_alpha=16.0),
+    "lora_both": lora(["unet", "text_encoder"]),
+    "lora_wide": lora(["unet", "text_encoder"], target_modules=[*TARGETS, *WIDE]),
+    "lora_text": lora(["text_encoder"], lora_alpha=3.0),
+    "dora": lora(["unet", "text_encoder"], use_dora=True, lora_alpha=5.0),
+    "rslora": lora(["unet"], rank=4, use_rslora=True, init_lora_weights=InitialA.kaiming),
+    "mixed_ranks": lora(
+        ["unet"], rank=4, rank_pattern={"attn2.to_k": 2}, alpha_pattern={"attn1.to_q": 16.0}
+    ),
+    "loha": Peft(["unet"], "LOHA", {"r": 4, "alpha": 8, "target_modules": TARGETS[:4]}),
+    "lokr": Peft(["unet", "text_encoder"], "LOKR", {"r": 4, "target_modules": TARGETS}),
+    "oft": Peft(["unet"], "OFT", {"oft_block_size": 8, "target_modules": TARGETS[:3]}),
 }
+# Merged weights differ by rounding from those beside which an adapter works.
+ROUNDED = ("loha", "lokr", "oft")
 SAMPLING = Sampling("ddim", 3, 3.0, "", 64)
 FRAMING = Framing((64, 64), (0, 0), (64, 64))
 NOISE = torch.randn(1, 8, 8, 8, generator=torch.Generator().manual_seed(1))
 
 
 def picture(model: LoadedModel) -> np.ndarray:
-    return model.generate(["a big red heart"], Draws(NOISE, []), SAMPLING)
+    return model.generate(["a big red heart"], Draws(NOISE, [torch.Generator()]), SAMPLING)
+
+
+def assert_same(name: str, found: np.ndarray, expected: np.ndarray) -> None:
+    """Equal to the last bit, or where weights were merged to a grey level."""
+    assert abs(found.astype(int) - expected).max() <= (1 if name in ROUNDED else 0)
 
 
 def step(model: LoadedModel, trained: dict[str, torch.nn.Parameter]) -> None:
@@ -133,7 +149,7 @@ def test_saved_files_tell_no_place(case) -> None:  # type: ignore[no-untyped-def
 
 
 def test_restoring_gives_the_trained_picture_and_a_proof(case) -> None:  # type: ignore[no-untyped-def]
-    _, finetune, model, _, _, start, folder = case
+    name, finetune, model, _, _, start, folder = case
     fresh = original()
     before = fresh.fingerprints()
     restored = finetune.restore(fresh, folder)
@@ -141,7 +157,7 @@ def test_restoring_gives_the_trained_picture_and_a_proof(case) -> None:  # type:
     files = folder.rglob("*.safetensors")
     assert restored.applied.applied == sum(len(load_file(file)) for file in files)
     assert restored.applied.changed > 0
-    assert (picture(fresh) == picture(model)).all()
+    assert_same(name, picture(fresh), picture(model))
     assert (picture(fresh) != start).any()
     changed = {name for name, value in fresh.fingerprints().items() if value != before[name]}
     assert changed == {key.partition(".")[0] for key in case[3]}
@@ -174,11 +190,11 @@ np.save(out, (made * 255).round().astype(np.uint8))
 
 @pytest.mark.slow
 def test_plain_diffusers_makes_the_same_picture_in_a_clean_process(case, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    _, _, model, _, _, _, folder = case
+    name, _, model, _, _, _, folder = case
     command = [sys.executable, "-c", PLAIN, str(ASSETS / "pocket-sd"), str(folder)]
     answer = subprocess.run([*command, str(tmp_path / "out.npy")], capture_output=True, text=True)
     assert answer.returncode == 0, answer.stderr
-    assert (np.load(tmp_path / "out.npy") == picture(model)).all()
+    assert_same(name, np.load(tmp_path / "out.npy"), picture(model))
 
 
 def test_foreign_missing_and_empty_weights_are_told(case, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
@@ -200,6 +216,10 @@ def test_unchanged_weights_are_an_error(tmp_path: Path) -> None:
     for name, finetune in STRATEGIES.items():
         model = original()
         finetune.attach(model)
-        finetune.save(model, tmp_path / name)
-        with pytest.raises(DataError, match="training changed nothing"):
+        with pytest.raises(
+            (DataError, DivergedError), match=r"changed nothing|adapters do nothing"
+        ):
+            finetune.save(model, tmp_path / name)
             finetune.restore(original(), tmp_path / name).applied.check("weights")
+        if not isinstance(finetune, Whole | type(STRATEGIES["contributed"])):
+            assert not (tmp_path / name).exists(), "nothing half-written is left"

@@ -54,7 +54,12 @@ def test_faults_end_as_those_of_a_run(capfd: Any, empty_folder: Path) -> None:
     assert "dry_run=perhaps: allowed are" in fault(capfd, 2, "dry_run=perhaps")
     assert "dry_run=1: allowed are" in fault(capfd, 2, "dry_run=1")
     assert "data_dir=absent" in fault(
-        capfd, 65, "dry_run=true", "dataset=imagefolder", "dataset.data_dir=absent"
+        capfd,
+        65,
+        "dry_run=true",
+        "dataset=imagefolder",
+        "dataset.data_dir=absent",
+        "model=pocket",
     )
     huge = ["training.checkpoints_total_limit=1000000000", "training.checkpointing_steps=1"]
     steps = ["training.max_train_steps=1000000000", "training.validation_images_steps=null"]

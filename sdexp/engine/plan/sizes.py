@@ -82,14 +82,17 @@ def checkpoint_bytes(setup: Setup, memory: Memory) -> int:
 
 def weights_bytes(setup: Setup) -> int:
     """Bytes of `weights/`: the adapters, or each network that trains as a whole."""
+    finetune = setup.recipes.finetune
+    modules = setup.model.modules()
     total = 0
-    for module in setup.model.modules().values():
-        trained = {name: p for name, p in module.named_parameters() if p.requires_grad}
-        if trained:
-            # Networks with adapters are not saved, only what was added to them.
-            adapted = bool(getattr(module, "peft_config", None))
-            saved = trained if adapted else module.state_dict()
-            total += nbytes(list(saved.values())) + _headers(saved)
+    for name in finetune.components:
+        trained = {n: p for n, p in modules[name].named_parameters() if p.requires_grad}
+        saved: dict[str, Tensor] = dict(trained)
+        if finetune.saves_networks:
+            # Adapters are merged into the tensors that the network had before.
+            added = trained if getattr(modules[name], "peft_config", None) else {}
+            saved = {n: t for n, t in modules[name].state_dict().items() if n not in added}
+        total += nbytes(list(saved.values())) + _headers(saved)
     return total
 
 

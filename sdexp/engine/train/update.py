@@ -10,7 +10,7 @@ import torch
 from sdexp.engine.hardware import rate_factors
 from sdexp.engine.train.items import Item
 from sdexp.engine.train.setup import Setup
-from sdexp.ground.errors import DivergedError
+from sdexp.ground.errors import ConfigError, DivergedError
 from sdexp.ground.interrupt import interruptible
 from sdexp.ground.streams import stream_seed
 
@@ -60,6 +60,8 @@ class Updater:
         rates = self._set_rates(state.step)
         with interruptible():
             loss = self._backward(batches, samples)
+        if state.step == 0:
+            self._check_reached()
         norm = self._apply_gradients(loss)
         state.step += 1
         state.epoch_loss += loss * samples
@@ -85,6 +87,21 @@ class Updater:
                 accelerator.backward(losses.sum() / samples)
                 total += losses.detach().sum()
         return float(accelerator.reduce(total, "sum")) / samples
+
+    def _check_reached(self) -> None:
+        """Raise `ConfigError` for a trained tensor that the loss does not see.
+
+        A process without a sample of the step has no gradient at all.
+        """
+        trained = self.setup.state.trained
+        without = [name for name, parameter in trained.items() if parameter.grad is None]
+        idle = len(without) == len(trained) and self.setup.accelerator.num_processes > 1
+        if without and not idle:
+            raise ConfigError(
+                f"finetune: no gradient reaches {len(without)} of {len(trained)} trained tensors "
+                f"(first: {without[0]}); the loss does not see them: train other components or "
+                "layers"
+            )
 
     def _apply_gradients(self, loss: float) -> float:
         """Sum over processes, check, clip once, step; returns the norm before clipping."""

@@ -92,9 +92,12 @@ def test_weights_that_are_not_there_or_do_nothing_are_no_result(
         evaluate(Evaluation(empty, empty, recipes(), store))
     same = new_run("same")
     still = recipes(
-        "scheduler=linear", "scheduler.warmup_fraction=1.0", "training.max_train_steps=1"
+        "finetune=unet",
+        "scheduler=linear",
+        "scheduler.warmup_fraction=1.0",
+        "training.max_train_steps=1",
     )
     trainer_of(same, still, store).train()
     with pytest.raises(DataError, match="training changed nothing"):
-        evaluate(Evaluation(same, same, recipes(), store))
+        evaluate(Evaluation(same, same, still, store))
     assert not same.scores.exists()

@@ -24,7 +24,7 @@ OPTIMIZERS = {
 # The moving average is there in every other case, the best weights in the others.
 CASES = [
     (strategy, optimizer, (number + shift) % 2 == 0)
-    for number, strategy in enumerate(("lora", "unet", "text_encoder"))
+    for number, strategy in enumerate(("lora", "unet", "text_encoder", "loha"))
     for shift, optimizer in enumerate(OPTIMIZERS)
 ]
 

@@ -7,8 +7,9 @@ from safetensors.torch import load_file
 
 from sdexp.engine.train.setup import set_up
 from sdexp.engine.train.trainer import Trainer
-from sdexp.ground.errors import DivergedError
+from sdexp.ground.errors import ConfigError, DivergedError
 from sdexp.ground.store import Store
+from tests.checkpoints import recipe
 from tests.engine.train.runs import losses
 
 
@@ -41,8 +42,6 @@ def test_gradients_are_clipped_once_per_update(train: Any, tiny: str) -> None:
     norms = losses(run, name="grad_norm")
     assert norms[1] > 0.01
     after = load_file(run.weights / "unet" / "diffusion_pytorch_model.safetensors")
-    from tests.checkpoints import recipe
-
     before = recipe(tiny.partition("=")[2]).load("cpu").modules()["unet"]
     moved = sum(float((after[k] - t).square().sum()) for k, t in before.state_dict().items())
     assert moved**0.5 == pytest.approx(0.01, rel=1e-3)
@@ -55,6 +54,17 @@ def test_learning_rates_follow_the_schedule(train: Any) -> None:
     )  # fmt: skip
     expected = {1: 0.0, 2: 0.002, 3: 0.004, 4: 0.002}
     assert losses(run, name="learning_rate") == pytest.approx(expected)
+
+
+def test_a_tensor_that_the_loss_does_not_see_ends_the_run(
+    tiny_run: Any, tiny_recipes: Any, store: Store
+) -> None:
+    run = tiny_run("ghost")
+    setup = set_up(run, tiny_recipes(), store)
+    setup.state.trained["unet.ghost"] = torch.nn.Parameter(torch.zeros(1))
+    with pytest.raises(ConfigError, match=r"no gradient reaches 1 of \d+ trained .*unet.ghost"):
+        Trainer(run, setup).train()
+    assert not run.weights.exists()
 
 
 def test_a_loss_that_is_no_number_stops_before_the_update(

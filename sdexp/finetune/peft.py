@@ -1,0 +1,122 @@
+"""Train with any method of PEFT that puts layers beside those of a network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sdexp.finetune.base import (
+    AbstractFinetune,
+    Restored,
+    check_components,
+    exchange_networks,
+    freeze_all,
+    write_component,
+)
+from sdexp.ground.build import did_you_mean
+from sdexp.ground.errors import ConfigError, DivergedError
+from sdexp.model.base import LoadedModel
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+# The adapter's name inside PEFT.
+NAME = "default"
+
+
+@dataclass(frozen=True)
+class Peft(AbstractFinetune):
+    """A method by PEFT's name, such as LOHA, with the options of its own configuration class.
+
+    What was trained is saved merged into the networks, because only LoRA has files of adapters that
+    diffusers loads.
+    """
+
+    peft_type: str
+    options: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        check_components(self.components)
+
+    def check(self) -> None:
+        self._config()
+
+    def _config(self) -> Any:
+        """PEFT's configuration; raises `ConfigError` for what it does not have or take."""
+        from peft import PEFT_TYPE_TO_CONFIG_MAPPING
+
+        kinds = {kind.value: config for kind, config in PEFT_TYPE_TO_CONFIG_MAPPING.items()}
+        if self.peft_type not in kinds:
+            hint = did_you_mean(self.peft_type, sorted(kinds))
+            raise ConfigError(f"finetune.peft_type={self.peft_type}: no method of PEFT; {hint}")
+        kind = kinds[self.peft_type]
+        known = [field.name for field in fields(kind) if field.init]
+        for key in self.options:
+            if key not in known:
+                raise ConfigError(
+                    f"finetune.options.{key}: {kind.__name__} has no option '{key}'; "
+                    f"{did_you_mean(key, known)}"
+                )
+        try:
+            return kind(**self.options)
+        except (TypeError, ValueError) as error:
+            raise ConfigError(f"finetune.options={self.options}: {error}") from error
+
+    def attach(self, model: LoadedModel) -> dict[str, nn.Parameter]:
+        from peft import inject_adapter_in_model
+
+        freeze_all(model)
+        trained: dict[str, nn.Parameter] = {}
+        for name in self.components:
+            module = model.modules()[name]
+            try:
+                inject_adapter_in_model(self._config(), module, NAME)
+            except (TypeError, ValueError, KeyError, AttributeError, NotImplementedError) as error:
+                first = (str(error).splitlines() or [type(error).__name__])[0]
+                raise ConfigError(
+                    f"finetune.peft_type={self.peft_type}: cannot be put into the {name} "
+                    f"({first}); choose another method or other finetune.options"
+                ) from error
+            module.train()
+            for key, parameter in module.named_parameters():
+                if parameter.requires_grad:
+                    parameter.data = parameter.data.float()
+                    trained[f"{name}.{key}"] = parameter
+        return trained
+
+    def save(self, model: LoadedModel, folder: Path) -> None:
+        components = model.components()
+        for name in self.components:
+            write_component(components[name], folder, merged(components[name].module))
+
+    def restore(self, model: LoadedModel, folder: Path) -> Restored:
+        return exchange_networks(model, self.components, folder)
+
+
+def merged(module: nn.Module) -> dict[str, Tensor]:
+    """The tensors of a network with its adapters' work in them, under its own names.
+
+    Raises `DivergedError` where the adapters do nothing.
+    """
+    from copy import deepcopy
+
+    import torch
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    copied = deepcopy(module)
+    layers = {n: m for n, m in copied.named_modules() if isinstance(m, BaseTunerLayer)}
+    changed = False
+    for name, layer in layers.items():
+        base: Any = layer.get_base_layer()
+        before = base.weight.detach().clone()
+        layer.merge(safe_merge=True)
+        changed = changed or not torch.equal(before, base.weight)
+        parent, _, own = name.rpartition(".")
+        setattr(copied.get_submodule(parent), own, base)
+    if not changed:
+        raise DivergedError(
+            "the adapters do nothing after the training: no weight of the network is changed by "
+            "them; raise optimizer.lr"
+        )
+    return copied.state_dict()
