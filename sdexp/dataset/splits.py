@@ -8,6 +8,9 @@ from sdexp.dataset.captions import Entry, Listing
 from sdexp.ground.config import require
 from sdexp.ground.errors import DataError
 
+# Pictures that a split gets whatever its share, in the order in which they are given out.
+LEAST = {"test": 2, "val": 1}
+
 
 def check_fractions(val_fraction: float, test_fraction: float) -> None:
     """Raise `ValueError` unless both are above 0 and leave something to train on."""
@@ -22,16 +25,20 @@ def check_fractions(val_fraction: float, test_fraction: float) -> None:
 def cut(ids: Collection[str], fractions: Mapping[str, float]) -> dict[str, list[str]]:
     """Cut `ids` into "train" and the splits of `fractions`, each at least one id, sorted.
 
+    A test split has at least two, which a comparison needs, where one is left for each of the
+    others.
+
     In the order of sha256(id), test is taken from the front, val from the back, and train lies
     between: an id that is added or removed moves at most one other id across each border. `ids`
     must be at least as many as there are splits.
     """
     assert set(fractions) <= {"val", "test"} and len(ids) > len(fractions)
     order = sorted(ids, key=lambda name: hashlib.sha256(name.encode()).hexdigest())
-    sizes = {"test": 0, "val": 0}
+    sizes = dict.fromkeys(LEAST, 0)
     spare = len(order) - 1 - len(fractions)
     for split in (name for name in sizes if name in fractions):
-        more = min(max(0, round(len(order) * fractions[split]) - 1), spare)
+        wanted = max(LEAST[split], round(len(order) * fractions[split]))
+        more = min(wanted - 1, spare)
         sizes[split] = 1 + more
         spare -= more
     end = len(order) - sizes["val"]

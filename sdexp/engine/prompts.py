@@ -36,7 +36,8 @@ def evaluation_data(recipes: Recipes) -> OpenDataset:
     if len(data) < 2:
         raise DataError(
             f"dataset: the {split} split holds {len(data)} picture(s), an evaluation needs 2 or "
-            f"more; add pictures, raise dataset.{split}_fraction, or set evaluation=none"
+            f"more; add {2 - len(data)} or more, raise dataset.{split}_fraction, or set "
+            "evaluation=none"
         )
     return data
 

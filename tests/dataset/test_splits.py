@@ -14,9 +14,9 @@ def test_cut_is_disjoint_complete_and_never_empty(size: int, share: float) -> No
     parts = cut(ids, {"val": share, "test": share})
     assert sorted(sum(parts.values(), [])) == sorted(ids)
     assert all(parts.values())
-    wanted = max(1, round(size * share))
-    assert len(parts["test"]) == min(wanted, size - 2)
-    assert len(parts["val"]) == min(wanted, size - 1 - len(parts["test"]))
+    wanted = round(size * share)
+    assert len(parts["test"]) == min(max(2, wanted), size - 2)
+    assert len(parts["val"]) == min(max(1, wanted), size - 1 - len(parts["test"]))
 
 
 def test_cut_does_not_depend_on_the_order() -> None:
