@@ -104,6 +104,7 @@ class LoadedFlow(LoadedModel):
         self.network = network
         self.device = device
         self.sample_size = 8 * LATENT
+        self.text_width = 16
         self.schedule = FlowSchedule()
 
     def components(self) -> dict[str, Component]:
@@ -120,10 +121,6 @@ class LoadedFlow(LoadedModel):
     def set_memory(self, gradient_checkpointing: bool, channels_last: bool) -> None:
         if gradient_checkpointing:
             self.network.enable_gradient_checkpointing()
-
-    def load_adapters(self, folder: Path) -> None:
-        file = folder / "pytorch_lora_weights.safetensors"
-        self.network.load_lora_adapter(str(file), prefix="transformer")
 
     def unload_adapters(self) -> None:
         self.network.unload_lora()

@@ -59,7 +59,7 @@ OPEN_CLIP = {
 def write_original(file: Path, networks: dict[str, Any]) -> None:
     """Write the networks of a folder, by their names there."""
     tensors = {
-        f"model.diffusion_model.{_unet_name(networks['unet'], key)}": value
+        f"model.diffusion_model.{unet_name(networks['unet'], key)}": value
         for key, value in networks["unet"].state_dict().items()
     }
     blocks = len(networks["vae"].config.block_out_channels)
@@ -80,7 +80,7 @@ def write_original(file: Path, networks: dict[str, Any]) -> None:
     save_file({key: value.contiguous().clone() for key, value in tensors.items()}, file)
 
 
-def _unet_name(unet: Any, key: str) -> str:
+def unet_name(unet: Any, key: str) -> str:
     for ours, theirs in UNET.items():
         if key.startswith(ours):
             key = key.replace(ours, theirs, 1)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 from sdexp.ground.applied import Applied, together
 from sdexp.ground.config import require
 from sdexp.ground.files import write_text
-from sdexp.ground.tensors import read_tensors, write_tensors
+from sdexp.ground.tensors import check_finite, read_tensors, write_tensors
 from sdexp.model.base import Component, LoadedModel
 
 if TYPE_CHECKING:
@@ -145,6 +145,8 @@ def exchange_networks(model: LoadedModel, names: list[str], folder: Path) -> Res
     """Put whole saved networks in the place of the original's."""
     components = model.components()
     saved = {name: read_component(components[name], folder) for name in names}
+    for name, tensors in saved.items():
+        check_finite(str(folder / components[name].file), tensors)
     parts = [(name, exchange(components[name].module, saved[name])) for name in saved]
     model.weights_changed()
 

@@ -9,26 +9,24 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from sdexp.finetune.adapters import METADATA_KEY, restore_adapters
 from sdexp.finetune.base import (
     AbstractFinetune,
     Restored,
     check_components,
     freeze_all,
 )
-from sdexp.ground.applied import Applied
+from sdexp.finetune.layouts import Place
 from sdexp.ground.config import above, at_least, require
 from sdexp.ground.errors import ConfigError, DivergedError
-from sdexp.ground.tensors import read_tensors, write_tensors
-from sdexp.model.base import LoadedModel
+from sdexp.ground.tensors import write_tensors
+from sdexp.model.base import Component, LoadedModel
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 FILE = Path("pytorch_lora_weights.safetensors")
-METADATA_KEY = "lora_adapter_metadata"
-A = ".lora_A.weight"
 B = ".lora_B.weight"
-MAGNITUDE = ".lora_magnitude_vector.weight"
 
 
 class InitialA(StrEnum):
@@ -153,11 +151,18 @@ class Lora(AbstractFinetune):
         write_tensors(folder / FILE, tensors, metadata)
 
     def restore(self, model: LoadedModel, folder: Path) -> Restored:
-        saved = read_tensors(folder / FILE)
-        if not saved:
-            return Restored(Applied(applied=0, changed=0), undo=lambda: None)
-        model.load_adapters(folder)
-        return Restored(_compare(saved, self._adapters(model)), model.unload_adapters)
+        expected = {
+            Place(name, layer)
+            for name, component in model.components().items()
+            if name in self.components
+            for layer, module in component.module.named_modules()
+            if self._is_adapted(layer, module, component)
+        }
+        return restore_adapters(model, folder / FILE, expected)
+
+    def _is_adapted(self, layer: str, module: Any, component: Component) -> bool:
+        named = any(layer == t or layer.endswith(f".{t}") for t in self.target_modules)
+        return named and _is_layer(module) and not layer.startswith(component.unread)
 
     def _adapters(self, model: LoadedModel) -> dict[str, Tensor]:
         """The tensors of all adapters under the names that they have in files."""
@@ -171,11 +176,15 @@ class Lora(AbstractFinetune):
 
 
 def _is_target(module: Any, target: str) -> bool:
-    """Whether PEFT can adapt all layers of a module whose names end in `target`; False if none."""
+    """Whether all layers of a module whose names end in `target` can be adapted; False if none."""
+    named = [m for n, m in module.named_modules() if n == target or n.endswith(f".{target}")]
+    return bool(named) and all(map(_is_layer, named))
+
+
+def _is_layer(module: Any) -> bool:
     from torch import nn
 
-    named = [m for n, m in module.named_modules() if n == target or n.endswith(f".{target}")]
-    return bool(named) and all(isinstance(m, nn.Linear | nn.Conv2d | nn.Embedding) for m in named)
+    return isinstance(module, nn.Linear | nn.Conv2d)
 
 
 def adapter_tensors(module: Any) -> dict[str, Tensor]:
@@ -198,27 +207,3 @@ def adapter_tensors(module: Any) -> dict[str, Tensor]:
 
 def _has_adapter(module: Any) -> bool:
     return bool(getattr(module, "peft_config", None))
-
-
-def _layer(key: str) -> str:
-    """The adapted layer of a tensor."""
-    return key.removesuffix(B).removesuffix(A).removesuffix(MAGNITUDE)
-
-
-def _compare(saved: dict[str, Tensor], present: dict[str, Tensor]) -> Applied:
-    """An adapter changes a layer when its B is not zero; then all of its tensors count."""
-    import torch
-
-    applied = [
-        key
-        for key, tensor in saved.items()
-        if key in present and torch.equal(present[key].detach().float().cpu(), tensor.float())
-    ]
-    acting = {key.removesuffix(B) for key in applied if key.endswith(B) and saved[key].any()}
-    changed = sum(_layer(key) in acting for key in applied)
-    return Applied(
-        applied=len(applied),
-        changed=changed,
-        missing=tuple(sorted(present.keys() - set(applied))),
-        unexpected=tuple(sorted(saved.keys() - set(applied))),
-    )

@@ -11,6 +11,15 @@ from sdexp.ground.files import written_whole
 if TYPE_CHECKING:
     from torch import Tensor
 
+# How files begin that people have in place of weights.
+OTHERS = {
+    b"version https://git-lfs": "a git-LFS pointer, not the weights; get them by `git lfs pull`",
+    b"<!doctype html": "a page of HTML, not the weights; download the file itself",
+    b"<html": "a page of HTML, not the weights; download the file itself",
+    b"pk\x03\x04": "a pickle under another name, which can run any code; convert it to safetensors",
+    b"\x80": "a pickle under another name, which can run any code; convert it to safetensors",
+}
+
 
 def write_tensors(
     file: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None
@@ -27,6 +36,35 @@ def write_tensors(
             raise DiskError(f"{file}: cannot be written ({error})") from error
 
 
+def read_metadata(file: Path) -> dict[str, str]:
+    """The texts in the header of a safetensors file; raises `DataError` where it is damaged."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(file, "pt") as opened:
+            return dict(opened.metadata() or {})
+    except SafetensorError as error:
+        raise DataError(f"{file}: {_what_it_is(file, error)}") from error
+
+
+def _what_it_is(file: Path, error: Exception) -> str:
+    """What a file is that is no safetensors file."""
+    with file.open("rb") as opened:
+        begin = opened.read(64).lstrip().lower()
+    for start, told in OTHERS.items():
+        if begin.startswith(start):
+            return told
+    return f"damaged ({error})"
+
+
+def check_finite(what: str, tensors: dict[str, Tensor]) -> None:
+    """Raise `DataError` for a tensor with a value that is not finite."""
+    for name, tensor in tensors.items():
+        # Types of eight bits cannot be asked.
+        if not tensor.float().isfinite().all():
+            raise DataError(f"{what}: {name} holds values that are no finite numbers")
+
+
 def read_tensors(file: Path) -> dict[str, Tensor]:
     """All tensors of a file; `DataError` when it is missing or damaged."""
     from safetensors import SafetensorError
@@ -37,4 +75,4 @@ def read_tensors(file: Path) -> dict[str, Tensor]:
     except FileNotFoundError:
         raise DataError(f"{file}: missing; put it back") from None
     except SafetensorError as error:
-        raise DataError(f"{file}: damaged ({error})") from error
+        raise DataError(f"{file}: {_what_it_is(file, error)}") from error

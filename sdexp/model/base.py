@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -68,6 +69,8 @@ class Component:
     files put before the names of its tensors; adapter_prefix: the same in files of adapters, None
     where it takes none; settings: its configuration, with the text of its config.json. unread: how
     the names of tensors begin that the family never reads, such as a layer behind its condition.
+    flat_prefixes: what kohya's adapters put before names whose dots are underscores; original_name:
+    from the name of a layer to that in the family's original layout.
     """
 
     module: nn.Module
@@ -76,6 +79,8 @@ class Component:
     adapter_prefix: str | None
     settings: str
     unread: tuple[str, ...] = ()
+    flat_prefixes: tuple[str, ...] = ()
+    original_name: Callable[[str], str] = str
 
 
 class AbstractNoiseSchedule(ABC):
@@ -113,11 +118,13 @@ class AbstractNoiseSchedule(ABC):
 class LoadedModel(ABC):
     """A text-to-image model in memory; knows everything about its family.
 
-    `sample_size` is the native side of a picture in pixels; levels of `schedule` lie on `device`.
+    `sample_size` is the native side of a picture in pixels, `text_width` the width of the states
+    that the denoiser listens to; levels of `schedule` lie on `device`.
     """
 
     schedule: AbstractNoiseSchedule
     sample_size: int
+    text_width: int
     device: str
 
     @abstractmethod
@@ -131,10 +138,6 @@ class LoadedModel(ABC):
     @abstractmethod
     def set_memory(self, gradient_checkpointing: bool, channels_last: bool) -> None:
         """Trade time for memory, and choose the layout of the denoiser's weights."""
-
-    @abstractmethod
-    def load_adapters(self, folder: Path) -> None:
-        """Load saved LoRA adapters in the way that plain diffusers does."""
 
     @abstractmethod
     def unload_adapters(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from sdexp.ground.sampling import Sampling
 from sdexp.model.base import Component, Condition, Draws, Framing, LoadedModel, Moments
 from sdexp.model.discrete import DiscreteSchedule
 from sdexp.model.files import settings_text
+from sdexp.model.original_names import original_name
 from sdexp.model.samplers import new_sampler
 from sdexp.model.text import AbstractTextSide
 
@@ -30,6 +32,7 @@ class LoadedLatentDiffusion(LoadedModel):
         self.unet = pipeline.unet
         self.vae = pipeline.vae
         self.sample_size = self.unet.config.sample_size * pipeline.vae_scale_factor
+        self.text_width = self.unet.config.cross_attention_dim
         self._scheduler = pipeline.scheduler.config
         self.schedule = DiscreteSchedule(
             pipeline.scheduler.alphas_cumprod.to(device), self._scheduler.prediction_type
@@ -44,6 +47,8 @@ class LoadedLatentDiffusion(LoadedModel):
                 tensor_prefix="",
                 adapter_prefix="unet.",
                 settings=settings_text(self.unet.to_json_string()),
+                flat_prefixes=("lora_unet_",),
+                original_name=partial(original_name, self.unet.config),
             ),
             **self.text.components(),
             "vae": Component(
@@ -64,10 +69,6 @@ class LoadedLatentDiffusion(LoadedModel):
                 encoder.gradient_checkpointing_enable()
         if channels_last:
             self.unet.to(memory_format=torch.channels_last)
-
-    def load_adapters(self, folder: Path) -> None:
-        self.pipeline.load_lora_weights(str(folder))
-        self.weights_changed()
 
     def unload_adapters(self) -> None:
         self.pipeline.unload_lora_weights()

@@ -49,7 +49,8 @@ class OneEncoder(AbstractTextSide):
         return Condition(encoder(tokens).last_hidden_state)
 
     def components(self) -> dict[str, Component]:
-        return {"text_encoder": _component("text_encoder", self.encoders, PREFIX)}
+        one = _component("text_encoder", self.encoders, PREFIX, "lora_te_")
+        return {"text_encoder": one}
 
 
 @dataclass(frozen=True)
@@ -83,15 +84,19 @@ class TwoEncoders(AbstractTextSide):
         last = f"encoder.layers.{first.config.num_hidden_layers - 1}."
         return {
             "text_encoder": _component(
-                "text_encoder", self.encoders, PREFIX, unread=(last, "final_layer_norm.")
+                "text_encoder",
+                self.encoders,
+                PREFIX,
+                "lora_te1_",
+                unread=(last, "final_layer_norm."),
             ),
             # Its class has the prefix itself.
-            "text_encoder_2": _component("text_encoder_2", self.encoders, ""),
+            "text_encoder_2": _component("text_encoder_2", self.encoders, "", "lora_te2_"),
         }
 
 
 def _component(
-    name: str, encoders: dict[str, Any], prefix: str, unread: tuple[str, ...] = ()
+    name: str, encoders: dict[str, Any], prefix: str, flat: str, unread: tuple[str, ...] = ()
 ) -> Component:
     encoder = encoders[name]
     return Component(
@@ -101,6 +106,7 @@ def _component(
         adapter_prefix=f"{name}.{prefix}",
         settings=encoder.config.to_json_string(),
         unread=unread,
+        flat_prefixes=(f"{flat}text_model_",),
     )
 
 

@@ -1,0 +1,118 @@
+"""The layouts in which adapter files are exchanged, and where their tensors belong."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sdexp.model.base import Component, LoadedModel
+
+Part = Literal["down", "up", "alpha", "magnitude"]
+
+# How the names of tensors end, the longer before the shorter: PEFT, diffusers, older diffusers with
+# attention processors, kohya.
+ENDS: dict[str, Part] = {
+    ".lora_magnitude_vector.weight": "magnitude",
+    ".lora_linear_layer.down.weight": "down",
+    ".lora_linear_layer.up.weight": "up",
+    ".lora_magnitude_vector": "magnitude",
+    ".lora_A.default.weight": "down",
+    ".lora_B.default.weight": "up",
+    ".lora.down.weight": "down",
+    ".lora.up.weight": "up",
+    ".lora_down.weight": "down",
+    ".lora_up.weight": "up",
+    "_lora.down.weight": "down",
+    "_lora.up.weight": "up",
+    ".lora_A.weight": "down",
+    ".lora_B.weight": "up",
+    ".dora_scale": "magnitude",
+    ".alpha": "alpha",
+}
+PEFT_PREFIX = "base_model.model."
+TEXT = "text_model."
+
+
+@dataclass(frozen=True)
+class Place:
+    """A layer of a model."""
+
+    component: str
+    layer: str
+
+
+def split_key(key: str) -> tuple[str, Part] | None:
+    """The layer as the file spells it, and which tensor of its adapter; None for something else."""
+    for end, part in ENDS.items():
+        if key.endswith(end):
+            return _plain(key.removesuffix(end)), part
+    return None
+
+
+def _plain(layer: str) -> str:
+    """Without what some writers put in: PEFT's wrapper, processors, a prefix twice."""
+    name = layer.removeprefix(PEFT_PREFIX).replace(".processor", "")
+    name = name.replace("lora_unet_unet_", "lora_unet_").removeprefix("unet.unet.")
+    return re.sub(r"\.to_out$", ".to_out.0", name)
+
+
+def places(model: LoadedModel) -> dict[str, Place]:
+    """Every layer that an adapter may change, by each of its spellings."""
+    from torch import nn
+
+    found: dict[str, Place] = {}
+    for name, component in model.components().items():
+        if component.adapter_prefix is None:
+            continue
+        for layer, module in component.module.named_modules():
+            if isinstance(module, nn.Linear | nn.Conv2d):
+                for spelling in _spellings(name, component, layer):
+                    found.setdefault(spelling, Place(name, layer))
+    return found
+
+
+def _spellings(name: str, component: Component, layer: str) -> list[str]:
+    plain = layer.removeprefix(TEXT)
+    dotted = [plain, f"{TEXT}{plain}"]
+    spellings = [f"{name}.{text}" for text in dotted] + dotted
+    for flat in component.flat_prefixes:
+        names = (plain, component.original_name(plain))
+        spellings += [f"{flat}{text.replace('.', '_')}" for text in names]
+    return spellings
+
+
+def likely_reason(keys: list[str], widths: dict[str, int], model: LoadedModel) -> str:
+    """Why a file does not fit, as far as its names and widths tell; ends what is told.
+
+    widths: inputs of the file's cross-attention layers, by key.
+    """
+    if any(re.fullmatch(r"(unet|text_encoder):\d+:(up|down)", key) for key in keys):
+        return "its layers are only numbered, which tells no place: convert it with its own tool"
+    lycoris = [key for key in keys if re.search(r"\.(hada_|lokr_|lora_mid|oft_)", key)]
+    if lycoris:
+        return f"{lycoris[0]} is of another method than LoRA"
+    own = model.text_width
+    other = next((width for width in widths.values() if width != own), None)
+    if other is not None:
+        families = {768: "Stable Diffusion 1", 1024: "Stable Diffusion 2", 2048: "SDXL"}
+        made = families[other] if other in families else f"a text side of width {other}"
+        return f"it was made for {made}, this model's text side is {own} wide"
+    if any(key.startswith(("lora_te1_", "lora_te2_", "text_encoder_2.")) for key in keys):
+        return "it was made for SDXL"
+    return "these weights belong to another model"
+
+
+def cross_attention_widths(tensors: dict[str, Any]) -> dict[str, int]:
+    """Inputs of the layers that read a prompt, by the names of their tensors."""
+    found = {}
+    for key, tensor in tensors.items():
+        split = split_key(key)
+        if (
+            split
+            and split[1] == "down"
+            and tensor.ndim > 1
+            and re.search(r"attn2[._]to_[kv]$", split[0])
+        ):
+            found[key] = int(tensor.shape[1])
+    return found
