@@ -14,6 +14,7 @@ from sdexp.launch.compose import Composed, compose, derive
 from sdexp.launch.door import finished_run, run_door, usable_run
 from sdexp.launch.folders import evaluate_folders, names_folders
 from sdexp.launch.freeze import changes, freeze
+from sdexp.launch.given import evaluate_weights, names_weights
 from sdexp.launch.job import carry_out
 from sdexp.launch.machine import check_machine
 from sdexp.recipes import build_recipes, read_recipes
@@ -31,13 +32,15 @@ def _evaluate(arguments: Arguments) -> int:
     overrides = arguments.overrides
     if names_folders(overrides):
         return evaluate_folders(arguments)
+    if names_weights(overrides):
+        return evaluate_weights(arguments)
     run = usable_run(_run_argument(overrides))
     read_recipes(run.config)
     config = _evaluation_config(run, compose("evaluate", overrides), overrides)
     recipes = build_recipes(config)
     recipes.check_files()
     check_machine(recipes.hardware)
-    finished_run(run)
+    finished_run(run, recipes.finetune)
     command = shlex.join(["python", "-m", "sdexp.evaluate", *arguments.words])
     with run.lock() as lock:
         if changes(run, config) or run.scores.exists():
@@ -58,8 +61,9 @@ def _run_argument(argv: list[str]) -> str:
     given = [argument.removeprefix("run=") for argument in argv if argument.startswith("run=")]
     if not given:
         raise ConfigError(
-            "run: a value is missing; name a run folder with run=outputs/... or pictures with "
-            "pictures.original=DIR pictures.finetuned=DIR"
+            "run: a value is missing; name a run folder with run=outputs/..., weights with "
+            "original=MODEL finetuned=PATH, or pictures with pictures.original=DIR "
+            "pictures.finetuned=DIR"
         )
     return given[-1]
 

@@ -31,8 +31,8 @@ def _generate(arguments: Arguments) -> int:
         if OmegaConf.is_missing(config, key):
             raise ConfigError(f"{key}: a value is missing; set {key}=...")
     run = usable_run(config.run)
-    finished_run(run)
     recipes = read_recipes(run.config)
+    finished_run(run, recipes.finetune)
     recipes.model.check()
     request = _request(config, recipes.evaluation)
     slug = re.sub(r"[^a-z0-9]+", "-", config.prompt.lower())[:SLUG_LENGTH].strip("-")
@@ -62,7 +62,7 @@ def _request(config: DictConfig, evaluation: EvaluationConfig) -> GenerateReques
     try:
         at_least("generate", 1, num_inference_steps=request.num_inference_steps)
         at_most("generate", MOST_SAMPLING_STEPS, num_inference_steps=request.num_inference_steps)
-        at_least("generate", 1, guidance_scale=request.guidance_scale)
+        at_least("generate", 0, guidance_scale=request.guidance_scale)
         at_least("generate", 0, **{f"seeds[{i}]": seed for i, seed in enumerate(request.seeds)})
     except ValueError as error:
         raise ConfigError(str(error)) from error

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from sdexp.ground.applied import Applied, together
+from sdexp.ground.applied import HARMLESS, Applied, together
 from sdexp.ground.config import require
 from sdexp.ground.files import write_text
 from sdexp.ground.tensors import check_finite, read_tensors, write_tensors
@@ -30,16 +30,22 @@ class Restored:
 class AbstractFinetune(ABC):
     """Recipe of a strategy; `components` are the networks that it trains, by name.
 
-    saves_networks: whether it saves them whole, not only what was added to them.
+    saves_networks: whether it saves them whole, not only what was added to them; trains: whether it
+    can be trained at all.
     """
 
     saves_networks: ClassVar[bool] = True
+    trains: ClassVar[bool] = True
 
     components: list[str]
 
     def check(self) -> None:
         """Raise `ConfigError` for what only the library that does the work can know."""
         return
+
+    def source(self, folder: Path) -> str:
+        """Where the weights come from that a run with this folder of weights has."""
+        return str(folder)
 
     @abstractmethod
     def attach(self, model: LoadedModel) -> dict[str, nn.Parameter]:
@@ -108,11 +114,17 @@ def write_component(
 
 def read_component(component: Component, folder: Path) -> dict[str, Tensor]:
     """What `write_component` wrote, by the names that the network has in memory."""
+    return own_names(component, read_tensors(folder / component.file))
+
+
+def own_names(component: Component, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors of a published file by the names that the network has in memory."""
     prefix = component.tensor_prefix
     prefixed = bool(prefix) and any(k.startswith(prefix) for k in component.module.state_dict())
     return {
-        (key if prefixed else key.removeprefix(prefix)): tensor
-        for key, tensor in read_tensors(folder / component.file).items()
+        (name if prefixed else name.removeprefix(prefix)): tensor
+        for name, tensor in tensors.items()
+        if not name.endswith(HARMLESS)
     }
 
 
@@ -145,8 +157,19 @@ def exchange_networks(model: LoadedModel, names: list[str], folder: Path) -> Res
     """Put whole saved networks in the place of the original's."""
     components = model.components()
     saved = {name: read_component(components[name], folder) for name in names}
+    return exchange_tensors(model, saved, str(folder))
+
+
+def exchange_tensors(
+    model: LoadedModel, saved: dict[str, dict[str, Tensor]], what: str
+) -> Restored:
+    """Put whole networks in the place of the original's, by their names in memory.
+
+    Raises `DataError` for values that are no finite numbers.
+    """
+    components = model.components()
     for name, tensors in saved.items():
-        check_finite(str(folder / components[name].file), tensors)
+        check_finite(f"{what}: {name}", tensors)
     parts = [(name, exchange(components[name].module, saved[name])) for name in saved]
     model.weights_changed()
 

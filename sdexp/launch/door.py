@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Callable
 from types import TracebackType
 
+from sdexp.finetune.base import AbstractFinetune
 from sdexp.ground.errors import ConfigError, SdexpError
 from sdexp.ground.files import named_path
 from sdexp.ground.interrupt import Interrupted, interruptible, listening
@@ -93,8 +94,10 @@ def check_plugins(run: RunFolder, named: str) -> None:
         )
 
 
-def finished_run(run: RunFolder) -> None:
+def finished_run(run: RunFolder, finetune: AbstractFinetune) -> None:
     """Raise `ConfigError` unless the run's training came to its end and left weights."""
+    if not finetune.trains:
+        return
     if not run.read_record().is_trained:
         raise ConfigError(f"run={run.path}: has no finished weights; finish its training first")
     if not run.weights.is_dir():

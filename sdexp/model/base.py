@@ -135,6 +135,13 @@ class LoadedModel(ABC):
         """The networks themselves."""
         return {name: component.module for name, component in self.components().items()}
 
+    def original_tensors(self, tensors: dict[str, Tensor]) -> dict[str, dict[str, Tensor]]:
+        """Tensors of a file in the family's original layout, by network and their names in memory.
+
+        Nothing where the file has another layout.
+        """
+        return {}
+
     @abstractmethod
     def set_memory(self, gradient_checkpointing: bool, channels_last: bool) -> None:
         """Trade time for memory, and choose the layout of the denoiser's weights."""

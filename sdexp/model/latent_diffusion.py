@@ -13,6 +13,7 @@ from sdexp.model.discrete import DiscreteSchedule
 from sdexp.model.files import settings_text
 from sdexp.model.original_names import original_name
 from sdexp.model.samplers import new_sampler
+from sdexp.model.single_file import family_in, own_tensors
 from sdexp.model.text import AbstractTextSide
 
 if TYPE_CHECKING:
@@ -59,6 +60,9 @@ class LoadedLatentDiffusion(LoadedModel):
                 settings=settings_text(self.vae.to_json_string()),
             ),
         }
+
+    def original_tensors(self, tensors: dict[str, Tensor]) -> dict[str, dict[str, Tensor]]:
+        return {} if family_in(tensors) is None else own_tensors(self.modules(), tensors)
 
     def set_memory(self, gradient_checkpointing: bool, channels_last: bool) -> None:
         import torch

@@ -40,26 +40,35 @@ def read_single_file(file: Path, architecture: str, names: tuple[str, ...]) -> d
 
     tensors = {name: tensor.float() for name, tensor in read_tensors(file).items()}
     _check_family(file, tensors, architecture)
-    networks = {}
-    for name in names:
-        with init_empty_weights(include_buffers=False):
-            network = new_network(architecture, name)
-        own = _own_names(network, _converted(name, network, tensors))
-        apply_all(f"{file}: {name}", network, own, assign=True)
-        networks[name] = network.eval()
+    with init_empty_weights(include_buffers=False):
+        networks = {name: new_network(architecture, name) for name in names}
+    for name, own in own_tensors(networks, tensors).items():
+        apply_all(f"{file}: {name}", networks[name], own, assign=True)
+        networks[name].eval()
     return networks
 
 
-def _check_family(file: Path, tensors: Tensors, architecture: str) -> None:
+def own_tensors(networks: dict[str, Any], tensors: Tensors) -> dict[str, Tensors]:
+    """The tensors of a file by network, under the names that they have there in memory."""
+    return {n: _own_names(net, _converted(n, net, tensors)) for n, net in networks.items()}
+
+
+def family_in(tensors: Tensors) -> str | None:
+    """The family of a whole checkpoint in the original layout; None where it is none."""
     found = [family for prefix, family in FAMILIES.items() if _has(tensors, prefix)]
-    if not found or not _has(tensors, UNET):
+    return found[0] if found and _has(tensors, UNET) else None
+
+
+def _check_family(file: Path, tensors: Tensors, architecture: str) -> None:
+    found = family_in(tensors)
+    if found is None:
         raise DataError(
             f"{file}: no whole checkpoint in the original layout ({UNET}*, and a text encoder "
             "below cond_stage_model.* or conditioner.*); name one, or a diffusers folder"
         )
     wanted = family_of(architecture)
-    if found[0] != wanted:
-        raise DataError(f"{file}: a checkpoint of {found[0]}, not of {wanted}; choose its model=")
+    if found != wanted:
+        raise DataError(f"{file}: a checkpoint of {found}, not of {wanted}; choose its model=")
 
 
 def family_of(architecture: str) -> str:

@@ -15,6 +15,7 @@ from sdexp.engine.images import save_png
 from sdexp.engine.originals import check_original
 from sdexp.engine.progress import say
 from sdexp.engine.prompts import choose_prompts, evaluation_data, sampling_of
+from sdexp.engine.weights import apply_weights
 from sdexp.ground.applied import Applied
 from sdexp.ground.config import Control
 from sdexp.ground.errors import DataError
@@ -70,6 +71,9 @@ def _make_pictures(
     model = recipes.model.load(device)
     check_original(work.run, model.fingerprints())
     maker = _maker(work, model, accelerator)
+    if recipes.evaluation.control != Control.self:
+        # What is wrong with the weights is told before the first picture.
+        apply_weights(recipes.finetune, model, work.run).undo()
     if accelerator.is_main_process:
         with interruptible():
             side = maker.sampling.resolution
@@ -111,9 +115,7 @@ def _applied(work: Evaluation, model: LoadedModel) -> Applied | None:
     """Put the run's weights into a fresh original, and prove it; None for a control."""
     if work.recipes.evaluation.control == Control.self:
         return None
-    weights = work.run.weights
-    applied = work.recipes.finetune.restore(model, weights).applied
-    applied.check(str(weights))
+    applied = apply_weights(work.recipes.finetune, model, work.run).applied
     say(
         f"{applied.applied} tensors applied, {applied.changed} differ from the original's, "
         "none missing, none unexpected"

@@ -12,6 +12,7 @@ from sdexp.engine.images import save_png
 from sdexp.engine.originals import check_original
 from sdexp.engine.progress import say
 from sdexp.engine.prompts import draws_of
+from sdexp.engine.weights import apply_weights
 from sdexp.ground.interrupt import interruptible
 from sdexp.ground.records import GenerateRequest
 from sdexp.ground.run import RunFolder
@@ -32,8 +33,9 @@ def generate(
     """
     model = recipes.model.load(str(make_accelerator(recipes.hardware).device))
     check_original(run, model.fingerprints())
+    apply_weights(recipes.finetune, model, run).undo()
     columns = {"original": _pictures(model, recipes, store, request)}
-    recipes.finetune.restore(model, run.weights).applied.check(str(run.weights))
+    apply_weights(recipes.finetune, model, run)
     columns["finetuned"] = _pictures(model, recipes, store, request)
     for name, pictures in columns.items():
         for seed, picture in zip(request.seeds, pictures, strict=True):

@@ -1,0 +1,124 @@
+"""Weights that were trained elsewhere, in whatever form they come."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from sdexp.finetune.adapters import restore_adapters
+from sdexp.finetune.base import AbstractFinetune, Restored, exchange_tensors, own_names
+from sdexp.finetune.layouts import likely_reason, split_key
+from sdexp.ground.errors import ConfigError, DataError
+from sdexp.ground.files import named_path
+from sdexp.ground.tensors import read_tensors
+from sdexp.model.base import Component, LoadedModel
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    Tensors = dict[str, Tensor]
+
+KEY = "finetune.path"
+# Of a folder: adapters of diffusers, those of PEFT.
+ADAPTERS = ("pytorch_lora_weights.safetensors", "adapter_model.safetensors")
+SHARD = re.compile(r"-\d{5}-of-\d{5}$")
+
+
+@dataclass(frozen=True)
+class Given(AbstractFinetune):
+    """Not trained here: `path` is a folder or a safetensors file, of a run, a pipeline, networks,
+    one network, adapters in any layout, or a whole checkpoint in the original layout.
+    """
+
+    trains: ClassVar[bool] = False
+
+    path: str
+
+    def source(self, folder: Path) -> str:
+        return self.path
+
+    def check(self) -> None:
+        path = named_path(KEY, self.path)
+        if not path.exists():
+            raise DataError(f"{KEY}={self.path}: no such file or folder")
+        if path.is_file() and path.suffix != ".safetensors":
+            raise DataError(f"{KEY}={self.path}: no .safetensors file; convert it")
+
+    def attach(self, model: LoadedModel) -> dict[str, nn.Parameter]:
+        raise ConfigError("finetune=given: weights that are given are evaluated, not trained")
+
+    def save(self, model: LoadedModel, folder: Path) -> None:
+        raise ConfigError("finetune=given: weights that are given are evaluated, not trained")
+
+    def restore(self, model: LoadedModel, folder: Path) -> Restored:
+        """`folder` is not looked at."""
+        path = Path(self.path)
+        if path.is_file():
+            return _of_file(model, path)
+        inner = path / "weights"
+        return _of_folder(model, inner if inner.is_dir() else path)
+
+
+def _of_file(model: LoadedModel, file: Path) -> Restored:
+    tensors = read_tensors(file)
+    networks = model.original_tensors(tensors)
+    if networks:
+        return exchange_tensors(model, networks, str(file))
+    if any(split_key(name) for name in tensors):
+        return restore_adapters(model, file, None)
+    component = _whose(model, file, tensors)
+    return exchange_tensors(model, {component: tensors}, str(file))
+
+
+def _of_folder(model: LoadedModel, folder: Path) -> Restored:
+    for name in ADAPTERS:
+        if (folder / name).is_file():
+            return restore_adapters(model, folder / name, None)
+    networks = {
+        name: _read_network(component, folder / component.file.parent)
+        for name, component in model.components().items()
+        if (folder / component.file.parent).is_dir()
+    }
+    if not networks and any(folder.glob("*.safetensors")):
+        tensors = _read_files(folder)
+        networks = {_whose(model, folder, tensors): tensors}
+    if not networks:
+        raise DataError(
+            f"{folder}: neither networks ({', '.join(model.components())}) nor adapters "
+            f"({', '.join(ADAPTERS)}); name the folder that holds them"
+        )
+    return exchange_tensors(model, networks, str(folder))
+
+
+def _read_network(component: Component, folder: Path) -> Tensors:
+    return own_names(component, _read_files(folder))
+
+
+def _read_files(folder: Path) -> Tensors:
+    """The tensors of a network's folder: of one file, or of all shards of one."""
+    files = sorted(folder.glob("*.safetensors"))
+    shards = [file for file in files if SHARD.search(file.stem)]
+    if not files:
+        raise DataError(f"{folder}: no .safetensors file; convert what lies there")
+    if len(files) > 1 and len(shards) < len(files):
+        # Variants such as fp16 lie beside the plain file, whose name is the shortest.
+        files = [min(files, key=lambda file: len(file.name))]
+    return {name: t for file in files for name, t in read_tensors(file).items()}
+
+
+def _whose(model: LoadedModel, place: Path, tensors: Tensors) -> str:
+    """The network that a file's tensors belong to: the one that knows most of their names."""
+    known = {
+        name: len(own_names(component, tensors).keys() & component.module.state_dict().keys())
+        for name, component in model.components().items()
+    }
+    name = max(known, key=lambda one: known[one])
+    if not known[name]:
+        first = next(iter(tensors), "none")
+        raise DataError(
+            f"{place}: none of {len(tensors)} tensors belongs to {', '.join(known)} (first: "
+            f"{first}); {likely_reason(list(tensors), {}, model)}"
+        )
+    return name

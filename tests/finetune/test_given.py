@@ -1,0 +1,157 @@
+"""Weights from elsewhere, in every form that people have them in."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from sdexp.finetune.given import Given
+from sdexp.ground.errors import ConfigError, DataError
+from sdexp.model.base import LoadedModel
+from tests.adapters import diffusers, peft, random_layers
+from tests.checkpoints import of, recipe, tiny_checkpoint
+from tests.original_layout import write_original
+
+UNET_FILE = "diffusion_pytorch_model.safetensors"
+ALL = ("unet", "text_encoder", "vae")
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint of the same sizes and other weights."""
+    return tiny_checkpoint(tmp_path_factory.mktemp("other") / "sd1", "sd1", seed=1)
+
+
+@pytest.fixture
+def original(folders: dict[str, Path]) -> LoadedModel:
+    return of(folders, "sd1").load("cpu")
+
+
+def only(other: Path, tmp_path: Path, *names: str) -> Path:
+    for name in names:
+        shutil.copytree(other / name, tmp_path / "w" / name)
+    return tmp_path / "w"
+
+
+def in_run(other: Path, tmp_path: Path) -> Path:
+    shutil.copytree(other / "unet", tmp_path / "run" / "weights" / "unet")
+    return tmp_path / "run"
+
+
+def variant(other: Path, tmp_path: Path) -> Path:
+    """Of two files the plain one counts."""
+    folder = only(other, tmp_path, "unet")
+    file = folder / "unet" / UNET_FILE
+    half = {key: torch.zeros_like(tensor).half() for key, tensor in load_file(file).items()}
+    save_file(half, folder / "unet" / "diffusion_pytorch_model.fp16.safetensors")
+    return folder
+
+
+def shards(other: Path, tmp_path: Path) -> Path:
+    folder = only(other, tmp_path, "unet")
+    file = folder / "unet" / UNET_FILE
+    tensors = load_file(file)
+    file.unlink()
+    names = sorted(tensors)
+    for number, part in enumerate((names[::2], names[1::2]), start=1):
+        save_file(
+            {name: tensors[name] for name in part},
+            folder / "unet" / f"diffusion_pytorch_model-{number:05d}-of-00002.safetensors",
+        )
+    return folder
+
+
+def one_file(other: Path, tmp_path: Path) -> Path:
+    write_original(tmp_path / "one.safetensors", recipe(str(other)).load("cpu").modules())
+    return tmp_path / "one.safetensors"
+
+
+FORMS: dict[str, tuple[Callable[[Path, Path], Path], tuple[str, ...]]] = {
+    "pipeline": (lambda other, tmp_path: other, ALL),
+    "networks": (lambda other, tmp_path: only(other, tmp_path, "unet", "text_encoder"), ALL[:2]),
+    "unet folder": (lambda other, tmp_path: other / "unet", ("unet",)),
+    "text encoder folder": (lambda other, tmp_path: other / "text_encoder", ("text_encoder",)),
+    "unet file": (lambda other, tmp_path: other / "unet" / UNET_FILE, ("unet",)),
+    "run": (in_run, ("unet",)),
+    "variant beside": (variant, ("unet",)),
+    "shards": (shards, ("unet",)),
+    "original layout": (one_file, ALL),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_networks_of_every_form_are_put_in_and_out(
+    form: str, other: Path, original: LoadedModel, tmp_path: Path
+) -> None:
+    make, names = FORMS[form]
+    before = original.fingerprints()
+    given = Given([], str(make(other, tmp_path)))
+    given.check()
+    restored = given.restore(original, tmp_path / "not looked at")
+    restored.applied.check(form)
+    expected = recipe(str(other)).load("cpu").fingerprints()
+    found = original.fingerprints()
+    for name in ALL:
+        assert found[name] == (expected if name in names else before)[name], name
+    tensors = [t for name in names for t in original.modules()[name].state_dict()]
+    assert restored.applied.applied == len(tensors)
+    restored.undo()
+    assert original.fingerprints() == before
+
+
+@pytest.mark.parametrize("layout", [diffusers, peft])
+def test_adapters_are_found_in_their_folder(
+    layout: Callable[..., Path], original: LoadedModel, tmp_path: Path
+) -> None:
+    file = layout(original, random_layers(original, ["to_q"]), tmp_path)
+    for place in (tmp_path, file):
+        restored = Given([], str(place)).restore(original, tmp_path)
+        restored.applied.check("adapters")
+        restored.undo()
+
+
+def test_another_family_is_refused(
+    folders: dict[str, Path], original: LoadedModel, tmp_path: Path
+) -> None:
+    for place in (folders["sdxl"], folders["sdxl"] / "unet", folders["sdxl"] / "unet" / UNET_FILE):
+        with pytest.raises(DataError, match="belong to another model"):
+            Given([], str(place)).restore(original, tmp_path).applied.check(str(place))
+
+
+def test_what_holds_no_weights_is_told(original: LoadedModel, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="finetune.path=.*absent: no such file or folder"):
+        Given([], str(tmp_path / "absent")).check()
+    (tmp_path / "x.bin").touch()
+    with pytest.raises(DataError, match="x.bin: no .safetensors file; convert it"):
+        Given([], str(tmp_path / "x.bin")).check()
+    with pytest.raises(DataError, match="neither networks .* nor adapters"):
+        Given([], str(tmp_path)).restore(original, tmp_path)
+    (tmp_path / "unet").mkdir()
+    (tmp_path / "unet" / "diffusion_pytorch_model.bin").touch()
+    with pytest.raises(DataError, match="unet: no .safetensors file; convert what lies there"):
+        Given([], str(tmp_path)).restore(original, tmp_path)
+    save_file({"unet:0:up": torch.ones(2, 1)}, tmp_path / "numbered.safetensors")
+    with pytest.raises(DataError, match="none of 1 tensors belongs .*only numbered"):
+        Given([], str(tmp_path / "numbered.safetensors")).restore(original, tmp_path)
+
+
+def test_values_that_are_no_numbers_are_refused(
+    other: Path, original: LoadedModel, tmp_path: Path
+) -> None:
+    folder = only(other, tmp_path, "unet")
+    tensors = load_file(folder / "unet" / UNET_FILE)
+    tensors["conv_in.bias"] *= float("nan")
+    save_file(tensors, folder / "unet" / UNET_FILE)
+    with pytest.raises(DataError, match="unet: conv_in.bias holds values that are no finite"):
+        Given([], str(folder)).restore(original, tmp_path)
+
+
+def test_given_weights_do_not_train(original: LoadedModel, tmp_path: Path) -> None:
+    given = Given([], str(tmp_path))
+    assert not given.trains and given.source(tmp_path / "weights") == str(tmp_path)
+    for act in (lambda: given.attach(original), lambda: given.save(original, tmp_path)):
+        with pytest.raises(ConfigError, match="evaluated, not trained"):
+            act()
