@@ -1,8 +1,8 @@
 """What a job starts: `python -m sdexp.worker RUN STAGE...`; never imports Hydra.
 
 Stages are `train`, `evaluate`, `evaluate:NAME` (of the folder `evaluations/NAME`), `folders`,
-`generate:NAME` and `plan`. Loads the engine inside the stages, so that it follows its door from
-the first moment.
+`generate:NAME`, `export:FORMAT` and `plan`. Loads the engine inside the stages, so that it follows
+its door from the first moment.
 """
 
 import faulthandler
@@ -18,6 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
 
+from sdexp.finetune.formats import ExportFormat
 from sdexp.ground.build import read_config, typed
 from sdexp.ground.errors import DataError, DiskError, MemoryFault, SdexpError
 from sdexp.ground.folders import FoldersConfig
@@ -40,6 +41,7 @@ REMEDIES = {
     "evaluate": "evaluation.batch_size",
     "folders": "pictures.resolution",
     "generate": "the number of seeds",
+    "export": "what else runs on this machine",
     "plan": "training.train_batch_size or training.resolution",
 }
 PACKAGES = ("torch", "diffusers", "transformers", "accelerate", "peft", "numpy", "sdexp")
@@ -230,6 +232,14 @@ def _generate(run: RunFolder, name: str) -> None:
     generate(run, folder, recipes, Store(default_root()), request)
 
 
+def _export(run: RunFolder, name: str) -> None:
+    from sdexp.engine.export import export
+    from sdexp.engine.saved import check_saved
+
+    check_saved(run)
+    export(run, run.export(name), read_recipes(run.config), ExportFormat(name))
+
+
 def _plan(run: RunFolder, name: str) -> None:
     from sdexp.engine.plan.plan import check_plan, make_plan, measure
     from sdexp.engine.plan.words import say_disk, say_measured, say_training
@@ -252,6 +262,7 @@ STAGES: dict[str, Callable[[RunFolder, str], None]] = {
     "evaluate": _evaluate,
     "folders": _folders,
     "generate": _generate,
+    "export": _export,
     "plan": _plan,
 }
 

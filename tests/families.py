@@ -70,6 +70,10 @@ class Flow(AbstractModel):
     seed: int
 
     @property
+    def name(self) -> str:
+        return f"flow {self.seed}"
+
+    @property
     def is_embedded(self) -> bool:
         return False
 
@@ -163,6 +167,9 @@ class LoadedFlow(LoadedModel):
         pictures = torch.nn.functional.interpolate(latents, size=side)
         pixels = ((pictures + 1) * 127.5).clamp(0, 255).round().to(torch.uint8)
         return pixels.permute(0, 2, 3, 1).numpy()
+
+    def save_settings(self, folder: Path) -> None:
+        """A folder of it is no pipeline."""
 
     def fingerprints(self) -> dict[str, str]:
         return {"transformer": network_sha256(self.network, self.network.config)}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sdexp.finetune.base import Restored
 from sdexp.finetune.layouts import (
+    METADATA_KEY,
     Place,
     cross_attention_widths,
     likely_reason,
@@ -24,7 +25,6 @@ from sdexp.model.base import LoadedModel
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-METADATA_KEY = "lora_adapter_metadata"
 PEFT_CONFIG = "adapter_config.json"
 NAME = "default"
 

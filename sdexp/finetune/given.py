@@ -81,7 +81,10 @@ def _of_folder(model: LoadedModel, folder: Path) -> Restored:
         for name, component in model.components().items()
         if (folder / component.file.parent).is_dir()
     }
-    if not networks and any(folder.glob("*.safetensors")):
+    files = sorted(folder.glob("*.safetensors"))
+    if not networks and len(files) == 1:
+        return _of_file(model, files[0])
+    if not networks and files:
         tensors = _read_files(folder)
         networks = {_whose(model, folder, tensors): tensors}
     if not networks:

@@ -31,6 +31,8 @@ ENDS: dict[str, Part] = {
     ".alpha": "alpha",
 }
 PEFT_PREFIX = "base_model.model."
+# Where diffusers keeps the configuration of adapters, in the header of their file.
+METADATA_KEY = "lora_adapter_metadata"
 TEXT = "text_model."
 
 

@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sdexp.finetune.adapters import METADATA_KEY, restore_adapters
+from sdexp.finetune.adapters import restore_adapters
 from sdexp.finetune.base import (
     AbstractFinetune,
     Restored,
     check_components,
     freeze_all,
 )
+from sdexp.finetune.formats import DIFFUSERS_FILE, adapter_tensors, write_diffusers
 from sdexp.finetune.layouts import Place
 from sdexp.ground.config import above, at_least, require
 from sdexp.ground.errors import ConfigError, DivergedError
-from sdexp.ground.tensors import write_tensors
 from sdexp.model.base import Component, LoadedModel
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
-FILE = Path("pytorch_lora_weights.safetensors")
 B = ".lora_B.weight"
 
 
@@ -132,23 +130,13 @@ class Lora(AbstractFinetune):
         )
 
     def save(self, model: LoadedModel, folder: Path) -> None:
-        settings: dict[str, Any] = {}
-        for name in self.components:
-            module = model.modules()[name]
-            # The same weights are the same bytes, wherever the original lay.
-            found = module.peft_config["default"].to_dict() | {"base_model_name_or_path": None}
-            for key, value in found.items():
-                settings[f"{name}.{key}"] = sorted(value) if isinstance(value, set) else value
-        # diffusers reads alpha from here and would take alpha = rank without it. One key only:
-        # safetensors writes several in an order that differs from process to process.
-        metadata = {METADATA_KEY: json.dumps(settings, indent=2, sort_keys=True)}
-        tensors = self._adapters(model)
-        if not any(tensor.any() for key, tensor in tensors.items() if key.endswith(B)):
+        tensors = [adapter_tensors(model.modules()[name]) for name in self.components]
+        if not any(t.any() for one in tensors for key, t in one.items() if key.endswith(B)):
             raise DivergedError(
                 "the adapters do nothing after the training: all B matrices are zero; raise "
                 "optimizer.lr"
             )
-        write_tensors(folder / FILE, tensors, metadata)
+        write_diffusers(model, folder)
 
     def restore(self, model: LoadedModel, folder: Path) -> Restored:
         expected = {
@@ -158,21 +146,11 @@ class Lora(AbstractFinetune):
             for layer, module in component.module.named_modules()
             if self._is_adapted(layer, module, component)
         }
-        return restore_adapters(model, folder / FILE, expected)
+        return restore_adapters(model, folder / DIFFUSERS_FILE, expected)
 
     def _is_adapted(self, layer: str, module: Any, component: Component) -> bool:
         named = any(layer == t or layer.endswith(f".{t}") for t in self.target_modules)
         return named and _is_layer(module) and not layer.startswith(component.unread)
-
-    def _adapters(self, model: LoadedModel) -> dict[str, Tensor]:
-        """The tensors of all adapters under the names that they have in files."""
-        components = model.components()
-        return {
-            f"{components[name].adapter_prefix}{key}": tensor
-            for name in self.components
-            if _has_adapter(components[name].module)
-            for key, tensor in adapter_tensors(components[name].module).items()
-        }
 
 
 def _is_target(module: Any, target: str) -> bool:
@@ -185,25 +163,3 @@ def _is_layer(module: Any) -> bool:
     from torch import nn
 
     return isinstance(module, nn.Linear | nn.Conv2d)
-
-
-def adapter_tensors(module: Any) -> dict[str, Tensor]:
-    """The adapter's tensors under PEFT's names, `<layer>.lora_A.weight` and `lora_B`.
-
-    Not under diffusers' older names: those exist for attention layers only, and a file with both
-    kinds loses the attention layers when diffusers reads it.
-    """
-    from peft.utils import get_peft_model_state_dict
-
-    name = next(iter(module.peft_config))
-    # Else PEFT asks the Hub for the original's vocabulary, or warns that it could not.
-    tensors: dict[str, Tensor] = get_peft_model_state_dict(
-        module, adapter_name=name, save_embedding_layers=False
-    )
-    # Of a text encoder transformers reads the magnitudes of DoRA under their whole names only.
-    ends = {key: f"{key}.weight" for key in tensors if key.endswith(".lora_magnitude_vector")}
-    return {(ends[key] if key in ends else key): tensor for key, tensor in tensors.items()}
-
-
-def _has_adapter(module: Any) -> bool:
-    return bool(getattr(module, "peft_config", None))

@@ -82,6 +82,10 @@ class RunFolder(EvaluationFolder):
         """What `sdexp.generate` was asked for, a folder for each request."""
         return self.path / "generate"
 
+    def export(self, form: str) -> Path:
+        """The weights in the form that another tool reads."""
+        return self.path / "export" / form
+
     @property
     def pending_config(self) -> Path:
         """The configuration of a command that goes on with the run, until it is checked."""

@@ -21,18 +21,26 @@ from sdexp.launch.arguments import quoted
 from sdexp.launch.explain import Command, explain
 from sdexp.launch.files import CONF, GLOBAL_GROUPS, check_chosen, groups, option_file, own_folder
 from sdexp.launch.follow import COMPLETE, MODEL, SHIPPED, is_chosen, is_foreign
-from sdexp.launch.roots import EvaluateRoot, GenerateRoot, ReportRoot, StoreRoot, TrainRoot
+from sdexp.launch.roots import (
+    EvaluateRoot,
+    ExportRoot,
+    GenerateRoot,
+    ReportRoot,
+    StoreRoot,
+    TrainRoot,
+)
 from sdexp.recipes import build_judging
 
 ROOTS = {
     "train": TrainRoot,
     "evaluate": EvaluateRoot,
     "generate": GenerateRoot,
+    "export": ExportRoot,
     "report": ReportRoot,
     "store": StoreRoot,
 }
 # What a person names anew in every command.
-NAMED_BY_COMMAND = ("run", "prompt")
+NAMED_BY_COMMAND = ("run", "prompt", "format")
 
 
 @dataclass(frozen=True)

@@ -67,6 +67,13 @@ def write_page(run: RunFolder, folder: EvaluationFolder | None = None) -> None:
         print(f"warning: {fault}", file=sys.stderr)
 
 
+def write_card(run: RunFolder, folder: Path, form: str) -> None:
+    """Write the model card of an export."""
+    from sdexp.pages.run.card import write_model_card
+
+    write_model_card(run, folder, form)
+
+
 def run_followed(run: RunFolder, recipes: Recipes, stages: list[str], lock: int) -> Outcome:
     """Run stages while trackers follow; a signal while they end does not lose the outcome."""
     remove_leftovers(run.path)

@@ -6,6 +6,7 @@ from typing import Any
 
 from omegaconf import MISSING
 
+from sdexp.finetune.formats import ExportFormat
 from sdexp.ground.config import (
     EvaluationConfig,
     HardwareConfig,
@@ -61,6 +62,14 @@ class GenerateRoot:
     num_inference_steps: int | None = MISSING
     guidance_scale: float | None = MISSING
     negative_prompt: str | None = MISSING
+
+
+@dataclass
+class ExportRoot:
+    """Root of `export.yaml`."""
+
+    run: str = MISSING
+    format: ExportFormat = MISSING
 
 
 @dataclass

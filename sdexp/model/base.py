@@ -175,6 +175,10 @@ class LoadedModel(ABC):
         """Pictures uint8 [B, H, W, 3]; what a picture is does not depend on the others."""
 
     @abstractmethod
+    def save_settings(self, folder: Path) -> None:
+        """Write what a folder of the networks needs beside them to be opened as a whole."""
+
+    @abstractmethod
     def fingerprints(self) -> dict[str, str]:
         """sha256 of each network as it is now, of tokenizer and of scheduler, with settings."""
 
@@ -192,6 +196,11 @@ class AbstractModel(ABC):
     """Recipe of a text-to-image model; `trainable` names the networks that a strategy may train."""
 
     trainable: ClassVar[tuple[str, ...]]
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """As a person named it."""
 
     @property
     @abstractmethod

@@ -63,6 +63,10 @@ class AbstractCheckpoint(AbstractModel):
         require("model", own in known, "architecture", own, ", ".join(known))
 
     @property
+    def name(self) -> str:
+        return self.pretrained_model_name_or_path
+
+    @property
     def is_embedded(self) -> bool:
         return is_embedded(self.pretrained_model_name_or_path)
 

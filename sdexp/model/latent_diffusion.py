@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sdexp.ground.files import write_text
 from sdexp.ground.fingerprints import network_sha256, settings_sha256, tokenizer_sha256
 from sdexp.ground.sampling import Sampling
 from sdexp.model.base import Component, Condition, Draws, Framing, LoadedModel, Moments
@@ -125,6 +127,19 @@ class LoadedLatentDiffusion(LoadedModel):
             )
         pixels = (result.images.float().clamp(0, 1) * 255).round().to(torch.uint8)
         return pixels.permute(0, 2, 3, 1).cpu().numpy()
+
+    def save_settings(self, folder: Path) -> None:
+        """Tokenizers in both forms: releases before 5 of transformers read the older one only."""
+        from diffusers import DDIMScheduler
+
+        self.pipeline.save_config(folder)
+        DDIMScheduler.from_config(self._scheduler).save_pretrained(folder / "scheduler")
+        for name, tokenizer in self.text.tokenizers.items():
+            tokenizer.save_pretrained(folder / name)
+            model = json.loads(tokenizer.backend_tokenizer.to_str())["model"]
+            write_text(folder / name / "vocab.json", json.dumps(model["vocab"], ensure_ascii=False))
+            merges = "\n".join(" ".join(pair) for pair in model["merges"])
+            write_text(folder / name / "merges.txt", f"#version: 0.2\n{merges}\n")
 
     def fingerprints(self) -> dict[str, str]:
         if self._fingerprints is None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 PACKAGE = "sdexp"
-DOORS = ("train", "evaluate", "generate", "report", "store")
+DOORS = ("train", "evaluate", "generate", "export", "report", "store")
 # What lies at the top beside the doors.
 TOP = ("__main__", "recipes", "worker")
 PARTS = (

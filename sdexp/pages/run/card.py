@@ -1,0 +1,71 @@
+"""The model card of an export: what it was made from, and what it is worth."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sdexp.ground.assets import located
+from sdexp.ground.build import read_run_config
+from sdexp.ground.files import write_text
+from sdexp.ground.run import RunFolder
+from sdexp.pages.environment import environment
+from sdexp.pages.run.facts import Facts, read_facts
+from sdexp.pages.run.verdict import verdict_lines
+
+LINES = {
+    "diffusers": "pipeline.load_lora_weights(FOLDER), or unet=UNet2DConditionModel.from_pretrained("
+    'FOLDER, subfolder="unet")',
+    "peft": 'PeftModel.from_pretrained(pipeline.unet, FOLDER + "/unet")',
+    "kohya": "the file goes into the LoRA folder of ComfyUI or of the WebUI",
+    "pipeline": "DiffusionPipeline.from_pretrained(FOLDER)",
+}
+
+
+def write_model_card(run: RunFolder, folder: Path, form: str) -> None:
+    """Write `README.md` beside exported weights; raises `DataError` without a sound run.json."""
+    facts = read_facts(run)
+    base = str(read_run_config(run.config).model.pretrained_model_name_or_path)
+    _, sentence, meaning = verdict_lines(facts)
+    values = {
+        "front": yaml.safe_dump(_front(facts, base), sort_keys=False, allow_unicode=True).strip(),
+        "title": facts.title,
+        "base": base,
+        "run": run.path.name,
+        "sentence": sentence,
+        "meaning": meaning,
+        "scores": facts.scores,
+        "use": LINES[form],
+        "config": facts.config,
+        "data": sorted(facts.record.data.items()),
+    }
+    text = environment(html=False).get_template("card.md").render(values)
+    write_text(folder / "README.md", text)
+
+
+def _front(facts: Facts, base: str) -> dict[str, Any]:
+    """What the Hub reads at the top of a card."""
+    front: dict[str, Any] = {"base_model": base, "library_name": "diffusers"}
+    licence = licence_of(base)
+    if licence is not None:
+        front["license"] = licence
+    tags = ["stable-diffusion", "text-to-image", "diffusers", "diffusers-training"]
+    return front | {"pipeline_tag": "text-to-image", "tags": tags}
+
+
+def licence_of(base: str) -> str | None:
+    """The licence that the card of the original names; None where there is no card here."""
+    from huggingface_hub import try_to_load_from_cache
+
+    card = Path(located(base)) / "README.md"
+    if not card.is_file() and base.count("/") == 1:
+        found = try_to_load_from_cache(base, "README.md")
+        card = Path(found) if isinstance(found, str) else card
+    if not card.is_file():
+        return None
+    parts = card.read_text(errors="replace").split("---\n")
+    try:
+        front = yaml.safe_load(parts[1]) if len(parts) > 2 else None
+    except yaml.YAMLError:
+        return None
+    return str(front["license"]) if isinstance(front, dict) and "license" in front else None
