@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from sdexp import evaluate, generate, report, store, train
+from sdexp import evaluate, export, generate, report, store, train
 from sdexp.ground.records import RunRecord
 from sdexp.launch.compose import ROOTS
 
-DOORS = {"train": train, "evaluate": evaluate, "generate": generate, "report": report,
+DOORS = {"train": train, "evaluate": evaluate, "generate": generate, "export": export, "report": report,
          "store": store}  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 
 from sdexp.ground.assets import located
-from sdexp.ground.build import read_run_config
+from sdexp.ground.build import plain, read_run_config
 from sdexp.ground.files import write_text
 from sdexp.ground.run import RunFolder
 from sdexp.pages.environment import environment
@@ -21,11 +21,16 @@ LINES = {
     "pipeline": "DiffusionPipeline.from_pretrained(FOLDER)",
 }
 
+# What made the weights; places on a machine are nobody else's.
+SECTIONS = ("finetune", "objective", "optimizer", "scheduler", "training", "evaluation")
+
 
 def write_model_card(run: RunFolder, folder: Path, form: str) -> None:
     """Write `README.md` beside exported weights; raises `DataError` without a sound run.json."""
     facts = read_facts(run)
-    base = str(read_run_config(run.config).model.pretrained_model_name_or_path)
+    config = plain(read_run_config(run.config))
+    base = str(config["model"]["pretrained_model_name_or_path"])
+    told = {section: config[section] for section in SECTIONS if section in config}
     _, sentence, meaning = verdict_lines(facts)
     values = {
         "front": yaml.safe_dump(_front(facts, base), sort_keys=False, allow_unicode=True).strip(),
@@ -36,7 +41,7 @@ def write_model_card(run: RunFolder, folder: Path, form: str) -> None:
         "meaning": meaning,
         "scores": facts.scores,
         "use": LINES[form],
-        "config": facts.config,
+        "config": yaml.safe_dump(told, sort_keys=False, allow_unicode=True).strip(),
         "data": sorted(facts.record.data.items()),
     }
     text = environment(html=False).get_template("card.md").render(values)
