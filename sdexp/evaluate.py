@@ -20,6 +20,7 @@ from sdexp.launch.machine import check_machine
 from sdexp.recipes import build_recipes, read_recipes
 
 MAY_CHANGE = ("evaluation", "metric", "backbone")
+CHECKPOINT = "checkpoint="
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -29,7 +30,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _evaluate(arguments: Arguments) -> int:
     """The run's own evaluation where that is still to do, else one beside it."""
-    overrides = arguments.overrides
+    overrides = [_of_evaluation(override) for override in arguments.overrides]
     if names_folders(overrides):
         return evaluate_folders(arguments)
     if names_weights(overrides):
@@ -55,6 +56,13 @@ def _evaluate(arguments: Arguments) -> int:
     elif folder.report_html.exists():
         print(f"report: {folder.report_html}", flush=True)
     return code
+
+
+def _of_evaluation(override: str) -> str:
+    """`checkpoint=000400` is short for the key of the evaluation."""
+    if not override.startswith(CHECKPOINT):
+        return override
+    return f"evaluation.{CHECKPOINT}{override.removeprefix(CHECKPOINT).lstrip('0')}"
 
 
 def _run_argument(argv: list[str]) -> str:

@@ -27,17 +27,19 @@ def _export(arguments: Arguments) -> int:
     recipes = read_recipes(run.config)
     finished_run(run, recipes.finetune)
     recipes.model.check()
-    name = str(config.format)
+    step = config.checkpoint
+    name = str(config.format) if step is None else f"{config.format}-{step:06d}"
     folder = run.export(name)
     if folder.exists():
         raise ConfigError(f"format={name}: {folder} is there already; move it away to make another")
     with run.lock() as lock:
         folder.mkdir(parents=True)
-        code = run_stages(run, [f"export:{name}"], 1, lock).exit_code
+        stages = [] if step is None else [f"weights:{step}"]
+        code = run_stages(run, [*stages, f"export:{name}"], 1, lock).exit_code
         if code in REFUSED:
             shutil.rmtree(folder)
         if code == 0:
-            write_card(run, folder, name)
+            write_card(run, folder, str(config.format))
     return code
 
 

@@ -1,8 +1,8 @@
 """What a job starts: `python -m sdexp.worker RUN STAGE...`; never imports Hydra.
 
 Stages are `train`, `evaluate`, `evaluate:NAME` (of the folder `evaluations/NAME`), `folders`,
-`generate:NAME`, `export:FORMAT` and `plan`. Loads the engine inside the stages, so that it follows
-its door from the first moment.
+`generate:NAME`, `weights:STEP`, `export:FORMAT` and `plan`. Loads the engine inside the stages, so
+that it follows its door from the first moment.
 """
 
 import faulthandler
@@ -42,6 +42,7 @@ REMEDIES = {
     "folders": "pictures.resolution",
     "generate": "the number of seeds",
     "export": "what else runs on this machine",
+    "weights": "what else runs on this machine",
     "plan": "training.train_batch_size or training.resolution",
 }
 PACKAGES = ("torch", "diffusers", "transformers", "accelerate", "peft", "numpy", "sdexp")
@@ -237,7 +238,20 @@ def _export(run: RunFolder, name: str) -> None:
     from sdexp.engine.saved import check_saved
 
     check_saved(run)
-    export(run, run.export(name), read_recipes(run.config), ExportFormat(name))
+    form, _, step = name.partition("-")
+    recipes = read_recipes(run.config)
+    export(run, run.export(name), recipes, ExportFormat(form), int(step) if step else None)
+
+
+def _weights(run: RunFolder, name: str) -> None:
+    """One process makes them, and the others wait."""
+    from sdexp.engine.hardware import make_accelerator
+    from sdexp.engine.train.milestones import write_weights_of
+
+    recipes = read_recipes(run.config)
+    if is_main():
+        write_weights_of(run, recipes, int(name))
+    make_accelerator(recipes.hardware).wait_for_everyone()
 
 
 def _plan(run: RunFolder, name: str) -> None:
@@ -263,6 +277,7 @@ STAGES: dict[str, Callable[[RunFolder, str], None]] = {
     "folders": _folders,
     "generate": _generate,
     "export": _export,
+    "weights": _weights,
     "plan": _plan,
 }
 

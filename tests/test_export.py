@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from sdexp import export, train
 
@@ -20,6 +22,11 @@ def test_a_run_is_exported_with_its_card(run: Path, capfd: pytest.CaptureFixture
         assert export.main(["run=r", f"format={form}"]) == 0
         assert (run / "export" / form / file).is_file()
         assert "Not evaluated" in (run / "export" / form / "README.md").read_text()
+    assert export.main(["run=r", "format=diffusers", "checkpoint=2"]) == 0
+    made = run / "export" / "diffusers-000002" / "pytorch_lora_weights.safetensors"
+    expected = load_file(run / "weights" / made.name)
+    assert made.is_file() and load_file(made).keys() == expected.keys()
+    assert all(torch.equal(tensor, expected[key]) for key, tensor in load_file(made).items())
     assert export.main(["run=r", "format=kohya"]) == 2
     assert "is there already" in capfd.readouterr().err
 

@@ -21,12 +21,17 @@ from sdexp.model.base import LoadedModel
 from sdexp.recipes import Recipes
 
 
-def export(run: RunFolder, folder: Path, recipes: Recipes, form: ExportFormat) -> None:
-    """Write the weights of a run into a folder; raises `ConfigError` for what a format cannot."""
+def export(
+    run: RunFolder, folder: Path, recipes: Recipes, form: ExportFormat, step: int | None
+) -> None:
+    """Write the weights of a run into a folder; raises `ConfigError` for what a format cannot.
+
+    step: of a checkpoint whose weights were made; None for the final ones.
+    """
     model = recipes.model.load("cpu")
     base = model.fingerprints()
     check_original(run, base)
-    apply_weights(recipes.finetune, model, run)
+    apply_weights(recipes.finetune, model, run.served(step))
     changed = [name for name, print_ in model.fingerprints().items() if base[name] != print_]
     writers: dict[ExportFormat, Callable[[], None]] = {
         ExportFormat.diffusers: lambda: _diffusers(model, folder, changed),

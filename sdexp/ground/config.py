@@ -260,6 +260,7 @@ class EvaluationConfig:
     primary: str | None = MISSING
     scorer: str = MISSING
     control: Control = MISSING
+    checkpoint: int | None = MISSING
     sampler: Sampler = MISSING
     num_inference_steps: int = MISSING
     guidance_scale: float = MISSING
@@ -278,6 +279,7 @@ class EvaluationConfig:
         )
         at_most(section, MOST_SAMPLING_STEPS, num_inference_steps=self.num_inference_steps)
         at_least(section, 2, num_prompts=self.num_prompts)
+        at_least(section, 1, checkpoint=self.checkpoint)
         at_least(section, 0, seed=self.seed, guidance_scale=self.guidance_scale)
         at_least(section, 99, num_permutations=self.num_permutations)
         require(section, self.split in ("val", "test"), "split", self.split, "val or test")

@@ -82,6 +82,14 @@ class RunFolder(EvaluationFolder):
         """What `sdexp.generate` was asked for, a folder for each request."""
         return self.path / "generate"
 
+    def weights_at(self, step: int) -> Path:
+        """What diffusers loads of an earlier step, made of its checkpoint when it is asked for."""
+        return self.path / "export" / f"checkpoint-{step:06d}"
+
+    def served(self, step: int | None) -> Path:
+        """The weights of a step; None for the final ones."""
+        return self.weights if step is None else self.weights_at(step)
+
     def export(self, form: str) -> Path:
         """The weights in the form that another tool reads."""
         return self.path / "export" / form

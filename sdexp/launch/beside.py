@@ -32,7 +32,9 @@ def evaluate_beside(
     is_new = unfinished is None
     folder = unfinished or _frozen(run, config, command)
     print(f"evaluation folder: {folder.path}", flush=True)
-    stages = [f"evaluate:{folder.path.name}"]
+    step = recipes.evaluation.checkpoint
+    stages = [] if step is None else [f"weights:{step}"]
+    stages.append(f"evaluate:{folder.path.name}")
     outcome = run_followed(run, recipes, stages, lock)
     if is_new and outcome.exit_code in REFUSED and not folder.partial.exists():
         shutil.rmtree(folder.path)

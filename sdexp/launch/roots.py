@@ -14,6 +14,7 @@ from sdexp.ground.config import (
     SchedulerConfig,
     SweepConfig,
     TrainingConfig,
+    at_least,
 )
 from sdexp.ground.folders import FoldersConfig
 
@@ -70,6 +71,10 @@ class ExportRoot:
 
     run: str = MISSING
     format: ExportFormat = MISSING
+    checkpoint: int | None = MISSING
+
+    def __post_init__(self) -> None:
+        at_least("export", 1, checkpoint=self.checkpoint)
 
 
 @dataclass

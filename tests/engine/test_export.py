@@ -41,7 +41,7 @@ def case(request: Any, new_run: Any, recipes: Any) -> tuple[str, RunFolder, Any,
         parameter.data += 0.02
     strategy.save(model, run.weights)
     fresh = original()
-    apply_weights(strategy, fresh, run)
+    apply_weights(strategy, fresh, run.weights)
     sampling = Sampling("ddim", 3, 3.0, "", 64)
     made = fresh.generate(["a big red heart"], Draws(NOISE, [torch.Generator()]), sampling)
     return request.param, run, replace(recipes(), finetune=strategy), made.astype(int)
@@ -49,7 +49,7 @@ def case(request: Any, new_run: Any, recipes: Any) -> tuple[str, RunFolder, Any,
 
 def test_the_whole_folder_is_opened_by_plain_diffusers(case: Any, tmp_path: Path) -> None:
     _, run, built, expected = case
-    export(run, tmp_path / "out", built, ExportFormat.pipeline)
+    export(run, tmp_path / "out", built, ExportFormat.pipeline, None)
     plain = StableDiffusionPipeline.from_pretrained(tmp_path / "out")
     plain.set_progress_bar_config(disable=True)
     made = plain(
@@ -64,12 +64,12 @@ def test_the_whole_folder_is_opened_by_plain_diffusers(case: Any, tmp_path: Path
 
 def test_what_was_trained_is_written_alone(case: Any, tmp_path: Path) -> None:
     name, run, built, _ = case
-    export(run, tmp_path / "out", built, ExportFormat.diffusers)
+    export(run, tmp_path / "out", built, ExportFormat.diffusers, None)
     files = {str(f.relative_to(tmp_path / "out")) for f in (tmp_path / "out").rglob("*.*")}
     network = {"unet/config.json", "unet/diffusion_pytorch_model.safetensors"}
     assert files == ({"pytorch_lora_weights.safetensors"} if name == "lora" else network)
     if name != "lora":
         for form in (ExportFormat.kohya, ExportFormat.peft):
             with pytest.raises(ConfigError, match=f"format={form}: holds adapters, .*unet"):
-                export(run, tmp_path / "other", built, form)
+                export(run, tmp_path / "other", built, form, None)
         assert not (tmp_path / "other").exists()

@@ -14,13 +14,13 @@ def test_weights_come_with_a_proof_or_not_at_all(tmp_path: Path) -> None:
     strategy = Whole(["text_encoder"], {}, None)
     strategy.save(original(), run.weights)
     with pytest.raises(DataError, match=f"{run.weights}: all .* equal the original's"):
-        apply_weights(strategy, original(), run)
+        apply_weights(strategy, original(), run.weights)
     changed = original()
     next(iter(changed.modules()["text_encoder"].parameters())).data += 1
     strategy.save(changed, run.weights)
     model = original()
     before = model.fingerprints()
-    restored = apply_weights(strategy, model, run)
+    restored = apply_weights(strategy, model, run.weights)
     assert restored.applied.changed == 1 and model.fingerprints() != before
     restored.undo()
     assert model.fingerprints() == before

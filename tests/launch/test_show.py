@@ -8,8 +8,8 @@ from sdexp import evaluate, export, generate, report, store, train
 from sdexp.ground.records import RunRecord
 from sdexp.launch.compose import ROOTS
 
-DOORS = {"train": train, "evaluate": evaluate, "generate": generate, "export": export, "report": report,
-         "store": store}  # fmt: skip
+DOORS = {"train": train, "evaluate": evaluate, "generate": generate, "export": export,
+         "report": report, "store": store}  # fmt: skip
 
 
 @pytest.mark.parametrize("door", ROOTS)

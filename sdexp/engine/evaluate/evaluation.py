@@ -3,6 +3,7 @@
 import shutil
 import time
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from accelerate import Accelerator
 
@@ -34,6 +35,11 @@ class Evaluation:
     folder: EvaluationFolder
     recipes: Recipes
     store: Store
+
+    @property
+    def weights(self) -> Path:
+        """Where the finetuned weights lie."""
+        return self.run.served(self.recipes.evaluation.checkpoint)
 
 
 def evaluate(work: Evaluation) -> tuple[float, int] | None:
@@ -73,7 +79,7 @@ def _make_pictures(
     maker = _maker(work, model, accelerator)
     if recipes.evaluation.control != Control.self:
         # What is wrong with the weights is told before the first picture.
-        apply_weights(recipes.finetune, model, work.run).undo()
+        apply_weights(recipes.finetune, model, work.weights).undo()
     if accelerator.is_main_process:
         with interruptible():
             side = maker.sampling.resolution
@@ -115,7 +121,7 @@ def _applied(work: Evaluation, model: LoadedModel) -> Applied | None:
     """Put the run's weights into a fresh original, and prove it; None for a control."""
     if work.recipes.evaluation.control == Control.self:
         return None
-    applied = apply_weights(work.recipes.finetune, model, work.run).applied
+    applied = apply_weights(work.recipes.finetune, model, work.weights).applied
     say(
         f"{applied.applied} tensors applied, {applied.changed} differ from the original's, "
         "none missing, none unexpected"

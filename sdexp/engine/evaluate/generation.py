@@ -33,9 +33,9 @@ def generate(
     """
     model = recipes.model.load(str(make_accelerator(recipes.hardware).device))
     check_original(run, model.fingerprints())
-    apply_weights(recipes.finetune, model, run).undo()
+    apply_weights(recipes.finetune, model, run.weights).undo()
     columns = {"original": _pictures(model, recipes, store, request)}
-    apply_weights(recipes.finetune, model, run)
+    apply_weights(recipes.finetune, model, run.weights)
     columns["finetuned"] = _pictures(model, recipes, store, request)
     for name, pictures in columns.items():
         for seed, picture in zip(request.seeds, pictures, strict=True):
