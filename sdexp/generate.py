@@ -1,8 +1,10 @@
 """Door: pictures of a prompt from both models. `python -m sdexp.generate run=... prompt="..."`."""
 
 import re
+import shlex
 import shutil
 import sys
+from dataclasses import fields
 from datetime import datetime
 
 from omegaconf import DictConfig, OmegaConf
@@ -11,11 +13,15 @@ from sdexp.ground.config import MOST_SAMPLING_STEPS, EvaluationConfig, at_least,
 from sdexp.ground.errors import ConfigError
 from sdexp.ground.record_files import write_record
 from sdexp.ground.records import GenerateRequest
+from sdexp.ground.run import RunFolder
 from sdexp.launch.arguments import Arguments
 from sdexp.launch.compose import compose
 from sdexp.launch.door import finished_run, run_door, usable_run
+from sdexp.launch.freeze import freeze, run_folder
+from sdexp.launch.given import composed_of_weights, names_weights
 from sdexp.launch.job import REFUSED, run_stages
-from sdexp.recipes import read_recipes
+from sdexp.launch.roots import GenerateRoot
+from sdexp.recipes import build_recipes, read_recipes
 
 SLUG_LENGTH = 40
 
@@ -26,23 +32,56 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _generate(arguments: Arguments) -> int:
+    if names_weights(arguments.overrides):
+        return _of_weights(arguments)
     config = compose("generate", arguments.overrides).config
-    for key in ("run", "prompt"):
-        if OmegaConf.is_missing(config, key):
-            raise ConfigError(f"{key}: a value is missing; set {key}=...")
+    _check_named(config, "run", "prompt")
     run = usable_run(config.run)
     recipes = read_recipes(run.config)
     finished_run(run, recipes.finetune)
     recipes.model.check()
     request = _request(config, recipes.evaluation)
-    slug = re.sub(r"[^a-z0-9]+", "-", config.prompt.lower())[:SLUG_LENGTH].strip("-")
-    name = f"{datetime.now():%Y-%m-%d_%H-%M-%S}_{slug}"
     with run.lock() as lock:
-        write_record(run.generated / name / "request.json", request)
-        code = run_stages(run, [f"generate:{name}"], 1, lock).exit_code
-        if code in REFUSED:
-            shutil.rmtree(run.generated / name)
-        return code
+        return _make(run, request, lock)
+
+
+def _of_weights(arguments: Arguments) -> int:
+    """Pictures of weights from elsewhere, in a run folder of their own."""
+    own = {field.name for field in fields(GenerateRoot)}
+    asked = [o for o in arguments.overrides if o.lstrip("+~").partition("=")[0] in own]
+    config = compose("generate", asked).config
+    _check_named(config, "prompt")
+    others = [override for override in arguments.overrides if override not in asked]
+    composed = composed_of_weights([*others, "evaluation=none"])
+    recipes = build_recipes(composed.config)
+    recipes.check_files()
+    request = _request(config, recipes.evaluation)
+    run, is_new = run_folder(composed)
+    command = shlex.join(["python", "-m", "sdexp.generate", *arguments.words])
+    with run.lock() as lock:
+        freeze(run, composed, command, "finished", recipes.warnings())
+        run.change_record(stage="evaluate")
+        code = _make(run, request, lock)
+        if code in REFUSED and is_new:
+            shutil.rmtree(run.path)
+    return code
+
+
+def _check_named(config: DictConfig, *keys: str) -> None:
+    for key in keys:
+        if OmegaConf.is_missing(config, key):
+            raise ConfigError(f"{key}: a value is missing; set {key}=...")
+
+
+def _make(run: RunFolder, request: GenerateRequest, lock: int) -> int:
+    """Have the pictures made; returns the exit code."""
+    slug = re.sub(r"[^a-z0-9]+", "-", request.prompt.lower())[:SLUG_LENGTH].strip("-")
+    name = f"{datetime.now():%Y-%m-%d_%H-%M-%S}_{slug}"
+    write_record(run.generated / name / "request.json", request)
+    code = run_stages(run, [f"generate:{name}"], 1, lock).exit_code
+    if code in REFUSED:
+        shutil.rmtree(run.generated / name)
+    return code
 
 
 def _request(config: DictConfig, evaluation: EvaluationConfig) -> GenerateRequest:

@@ -132,6 +132,7 @@ def _train(run: RunFolder, name: str) -> None:
 
 def _trainer(run: RunFolder) -> Any:
     """Everything that a training needs, checked against what the run began with."""
+    from sdexp.engine.evaluate.judges import check_counts
     from sdexp.engine.plan.disk import check_run_disk
     from sdexp.engine.prompts import evaluation_data
     from sdexp.engine.recorder import opened_data
@@ -140,7 +141,8 @@ def _trainer(run: RunFolder) -> Any:
 
     recipes = read_recipes(config_at_work(run))
     if recipes.evaluation.enabled:
-        evaluation_data(recipes)
+        real = len(evaluation_data(recipes))
+        check_counts(recipes.judging, min(real, recipes.evaluation.num_prompts), real)
     setup = set_up(run, recipes, Store(default_root()))
     data = opened_data(setup.data)
     _check_unchanged(run, setup.base_weights, data.manifest)

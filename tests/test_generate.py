@@ -64,7 +64,7 @@ def test_what_is_refused_leaves_nothing(run: RunFolder, told_worker: Callable[[s
         (["prompt=x", "seeds=[1,-1]"], "generate.seeds[1]=-1: allowed is 0 or more"),
         (["prompt=x", "num_inference_steps=0"], "num_inference_steps=0: allowed is 1 or more"),
         (["prompt=x", "num_inference_steps=1001"], "num_inference_steps=1001: allowed is 1000"),
-        (["prompt=x", "guidance_scale=0.5"], "guidance_scale=0.5: allowed is 1 or more"),
+        (["prompt=x", "guidance_scale=-0.5"], "guidance_scale=-0.5: allowed is 0 or more"),
     ],
 )
 def test_a_wrong_request_is_one_line(

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from sdexp.finetune.given import Given
 from sdexp.ground.errors import (
     ConfigError,
     DataError,
@@ -17,6 +18,7 @@ from sdexp.ground.errors import (
 )
 from sdexp.ground.run import RunFolder
 from sdexp.launch.door import existing_run, finished_run, refuse_ranks, run_door, usable_run
+from tests.finetune.pocket import lora
 
 
 def raising(error: BaseException) -> Any:
@@ -104,9 +106,10 @@ def test_packages_that_a_run_was_made_with_are_named_again(
 def test_only_a_trained_run_with_weights_is_finished(new_run: Any) -> None:
     run: RunFolder = new_run("run")
     with pytest.raises(ConfigError, match="has no finished weights; finish its training first"):
-        finished_run(run)
+        finished_run(run, lora(["unet"]))
     run.change_record(stage="evaluate", status="failed")
     with pytest.raises(ConfigError, match="weights are missing; .* writes them again"):
-        finished_run(run)
+        finished_run(run, lora(["unet"]))
+    finished_run(run, Given([], "elsewhere"))
     run.weights.mkdir()
-    finished_run(run)
+    finished_run(run, lora(["unet"]))

@@ -5,7 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from sdexp import train
+from sdexp.dataset.scenes import captions, draw, make_scene
 from sdexp.ground.errors import ConfigError
+from sdexp.ground.record_files import read_record
+from sdexp.ground.run import RunFolder
+from sdexp.ground.score_records import ScoresRecord
 from sdexp.launch.compose import compose
 from sdexp.launch.follow import is_chosen
 from sdexp.recipes import build_recipes
@@ -65,3 +70,34 @@ def test_a_judge_that_knows_nothing_of_the_pictures_is_refused() -> None:
     config.evaluation.scorer = "pocket-clip"
     with pytest.raises(ConfigError, match="metric.clip_score: its judge was trained on coloured"):
         build_recipes(config)
+
+
+@pytest.mark.slow
+def test_the_line_that_everybody_types_runs_from_end_to_end(
+    folders: dict[str, Path], empty_folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """With a small checkpoint in the place of the published one."""
+    images = empty_folder / "data" / "flickr30k" / "flickr30k_images"
+    images.mkdir(parents=True)
+    lines = ["image_name| comment_number| comment"]
+    for number in range(16):
+        draw(make_scene(number), "plain").resize((96, 80)).save(images / f"{number}.jpg")
+        lines += [f"{number}.jpg| {n}| {captions(make_scene(number))[0]}" for n in range(5)]
+    (images.parent / "results.csv").write_text("\n".join(lines))
+    small = [
+        f"model.pretrained_model_name_or_path={folders['sd1']}", "training.max_train_steps=3",
+        "evaluation.num_inference_steps=2", "optimizer.lr=1e-3", "tracker=none", "run_dir=r",
+    ]  # fmt: skip
+    assert train.main(["finetune=unet", "dataset=flickr30k", *small]) == 65
+    told = capfd.readouterr().err
+    # Before the training, and with what is lacking.
+    assert "metric.precision: needs 4 pictures on both sides" in told
+    assert "add 4 real ones to the split, or leave the metric out" in told
+    assert not Path("r").exists()
+    small.append("dataset.test_fraction=0.5")
+    assert train.main(["finetune=unet", "dataset=flickr30k", *small]) == 0
+    told = capfd.readouterr().out
+    assert "model=sd14: chosen by the data" in told and "metric=offline: chosen by the" in told
+    scores = read_record(RunFolder(Path("r")).scores, ScoresRecord)
+    assert list(scores.metrics) == list(compose("train", ["metric=offline"]).config.metric)
+    assert scores.n_prompts == 8

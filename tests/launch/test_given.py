@@ -64,6 +64,17 @@ def test_they_are_evaluated_and_shown_without_a_training(weights: Path, empty_fo
     assert len(list(run.evaluations.iterdir())) == 1
 
 
+def test_a_prompt_is_shown_without_a_run(weights: Path, empty_folder: Path) -> None:
+    words = [f"finetuned={weights}", "prompt=a heart", "seeds=[1]", "num_inference_steps=2"]
+    assert generate.main([*words, "run_dir=g"]) == 0
+    (folder,) = (empty_folder / "g" / "generate").iterdir()
+    pictures = [(folder / f"{name}_1.png").read_bytes() for name in ("original", "finetuned")]
+    assert pictures[0] != pictures[1]
+    assert generate.main(["finetuned=absent", "prompt=a heart"]) == 65
+    assert generate.main([f"finetuned={weights}"]) == 2
+    assert sorted(path.name for path in empty_folder.iterdir()) == ["g"]
+
+
 def test_what_is_wrong_with_them_is_told_before_any_picture(
     weights: Path, empty_folder: Path, capfd: pytest.CaptureFixture[str], shared_data: Path
 ) -> None:

@@ -19,12 +19,25 @@ def check_judges(
     line for each metric that has too few, and each backbone that is damaged, not whole, or blind
     for such pictures.
     """
+    lines = _shortages(judging, prompts, real)
+    lines += [_fault(n, judging.backbones[n], store, device, side) for n in judging.used]
+    _raise([line for line in lines if line])
+
+
+def check_counts(judging: Judging, prompts: int, real: int) -> None:
+    """Raise `DataError` with a line for each metric that would have too few pictures."""
+    _raise(_shortages(judging, prompts, real))
+
+
+def _raise(lines: list[str]) -> None:
+    if lines:
+        raise DataError("\n".join(lines))
+
+
+def _shortages(judging: Judging, prompts: int, real: int) -> list[str]:
     made = prompts * judging.evaluation.replicates
     lines = [_shortage(n, m, made, prompts, real) for n, m in judging.metrics.items()]
-    lines += [_fault(n, judging.backbones[n], store, device, side) for n in judging.used]
-    told = [line for line in lines if line]
-    if told:
-        raise DataError("\n".join(told))
+    return [line for line in lines if line]
 
 
 def _shortage(name: str, metric: AbstractMetric, made: int, prompts: int, real: int) -> str:
@@ -36,9 +49,12 @@ def _shortage(name: str, metric: AbstractMetric, made: int, prompts: int, real: 
     least = metric.least()
     if min(made, real) >= least:
         return ""
+    more = f"add {least - real} real ones to the split" if real < least else ""
+    raised = "raise evaluation.num_prompts" if made < least and real > prompts else ""
+    remedy = " and ".join(filter(None, [more, raised])) or "raise evaluation.replicates"
     return (
         f"metric.{name}: needs {least} pictures on both sides, there are {made} generated and "
-        f"{real} real ones; raise evaluation.num_prompts or leave the metric out"
+        f"{real} real ones; {remedy}, or leave the metric out"
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sdexp.engine.evaluate.judges import check_judges
+from sdexp.engine.evaluate.judges import check_counts, check_judges
 from sdexp.ground.assets import located
 from sdexp.ground.errors import DataError
 from sdexp.ground.store import Store
@@ -43,8 +43,17 @@ def test_what_a_metric_needs_is_counted_before(recipes: Any, store: Store) -> No
     coverage, diversity = str(caught.value).splitlines()
     assert coverage == (
         "metric.coverage: needs 6 pictures on both sides, there are 5 generated and 20 real ones; "
-        "raise evaluation.num_prompts or leave the metric out"
+        "raise evaluation.num_prompts, or leave the metric out"
     )
     assert diversity.startswith("metric.lpips_diversity: compares the pictures of one prompt; set")
-    with pytest.raises(DataError, match="metric.kid: needs 2 .* 5 generated and 1 real ones"):
+    with pytest.raises(
+        DataError, match="metric.kid: needs 2 .* 5 generated and 1 real ones; add 1"
+    ):
         check_judges(made.judging, store, "cpu", 32, 5, 1)
+
+
+def test_counts_are_checked_without_loading_a_judge(recipes: Any) -> None:
+    made = recipes("metric=[coverage]", "backbone.alexnet.pretrained_model_name_or_path=absent")
+    check_counts(made.judging, 20, 20)
+    with pytest.raises(DataError, match="there are 8 generated and 4 real ones; add 2 real ones"):
+        check_counts(recipes("metric=[coverage]", "evaluation.replicates=2").judging, 4, 4)
