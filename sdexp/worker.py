@@ -133,6 +133,7 @@ def _train(run: RunFolder, name: str) -> None:
 def _trainer(run: RunFolder) -> Any:
     """Everything that a training needs, checked against what the run began with."""
     from sdexp.engine.evaluate.judges import check_counts
+    from sdexp.engine.hardware import device_name
     from sdexp.engine.plan.disk import check_run_disk
     from sdexp.engine.prompts import evaluation_data
     from sdexp.engine.recorder import opened_data
@@ -155,7 +156,7 @@ def _trainer(run: RunFolder) -> Any:
         run.change_record(
             stage="train",
             versions={name: version(name) for name in PACKAGES},
-            device=_device_name(setup.model.device),
+            device=device_name(setup.model.device),
             base_weights=setup.base_weights,
             data=run.read_record().data | {"train": data},
         )
@@ -282,14 +283,6 @@ STAGES: dict[str, Callable[[RunFolder, str], None]] = {
     "weights": _weights,
     "plan": _plan,
 }
-
-
-def _device_name(device: str) -> str:
-    import torch
-
-    if torch.device(device).type == "cuda":
-        return f"{device} ({torch.cuda.get_device_name(device)})"
-    return f"{device} ({torch.get_num_threads()} threads)"
 
 
 if __name__ == "__main__":

@@ -16,6 +16,13 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
 
+def device_name(device: str) -> str:
+    """A device as a person knows it."""
+    if torch.device(device).type == "cuda":
+        return f"{device} ({torch.cuda.get_device_name(device)})"
+    return f"{device} ({torch.get_num_threads()} threads)"
+
+
 def make_accelerator(hardware: HardwareConfig) -> Accelerator:
     """Accelerate on the wanted device; `ConfigError` when the machine does not have it."""
     from accelerate import Accelerator
