@@ -97,6 +97,15 @@ def unfreeze(
     return trained
 
 
+def added(name: str, module: nn.Module) -> dict[str, nn.Parameter]:
+    """What was put into a frozen network trains, in float32, by names that begin with its own."""
+    module.train()
+    trained = {f"{name}.{k}": p for k, p in module.named_parameters() if p.requires_grad}
+    for parameter in trained.values():
+        parameter.data = parameter.data.float()
+    return trained
+
+
 def write_component(
     component: Component, folder: Path, tensors: dict[str, Tensor] | None = None
 ) -> None:

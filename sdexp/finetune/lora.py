@@ -12,6 +12,7 @@ from sdexp.finetune.adapters import restore_adapters
 from sdexp.finetune.base import (
     AbstractFinetune,
     Restored,
+    added,
     check_components,
     freeze_all,
 )
@@ -77,11 +78,7 @@ class Lora(AbstractFinetune):
         for name in self.components:
             module: Any = components[name].module
             module.add_adapter(self._peft_config(components[name].unread))
-            module.train()
-            for key, parameter in module.named_parameters():
-                if parameter.requires_grad:
-                    parameter.data = parameter.data.float()
-                    trained[f"{name}.{key}"] = parameter
+            trained |= added(name, module)
         return trained
 
     def _check_targets(self, model: LoadedModel) -> None:

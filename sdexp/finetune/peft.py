@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sdexp.finetune.base import (
     AbstractFinetune,
     Restored,
+    added,
     check_components,
     exchange_networks,
     freeze_all,
@@ -78,11 +79,7 @@ class Peft(AbstractFinetune):
                     f"finetune.peft_type={self.peft_type}: cannot be put into the {name} "
                     f"({first}); choose another method or other finetune.options"
                 ) from error
-            module.train()
-            for key, parameter in module.named_parameters():
-                if parameter.requires_grad:
-                    parameter.data = parameter.data.float()
-                    trained[f"{name}.{key}"] = parameter
+            trained |= added(name, module)
         return trained
 
     def save(self, model: LoadedModel, folder: Path) -> None:

@@ -10,6 +10,8 @@ from enum import StrEnum
 
 from omegaconf import MISSING
 
+from sdexp.ground.sampling import Sampler
+
 # A year in seconds: what is longer means "for ever" and no clock can hold it.
 LONGEST_TIMEOUT = 3.2e7
 # The training steps of all published checkpoints; a sampler takes no more of them.
@@ -43,17 +45,6 @@ class Schedule(StrEnum):
     constant_with_warmup = "constant_with_warmup"
     linear = "linear"
     cosine = "cosine"
-
-
-class Sampler(StrEnum):
-    """How pictures come from noise; ddpm and euler_a add noise on the way."""
-
-    ddim = "ddim"
-    ddpm = "ddpm"
-    dpm_solver = "dpm_solver"
-    euler = "euler"
-    euler_a = "euler_a"
-    pndm = "pndm"
 
 
 class Resume(StrEnum):
@@ -123,6 +114,7 @@ class HardwareConfig:
     num_processes: int = MISSING
     timeout: float = MISSING
     mixed_precision: Precision = MISSING
+    frozen_dtype: Precision = MISSING
     gradient_checkpointing: bool = MISSING
     channels_last: bool = MISSING
     dataloader_num_workers: int = MISSING
@@ -133,6 +125,9 @@ class HardwareConfig:
         at_least("hardware", 0, dataloader_num_workers=self.dataloader_num_workers)
         half_on_cpu = self.mixed_precision == Precision.fp16 and self.device == Device.cpu
         require("hardware", not half_on_cpu, "mixed_precision", "fp16", "no or bf16 on a CPU")
+        frozen = self.frozen_dtype
+        fits = frozen in (Precision.no, self.mixed_precision)
+        require("hardware", fits, "frozen_dtype", frozen, f"no or {self.mixed_precision}")
 
 
 @dataclass

@@ -1,6 +1,18 @@
 """How pictures are made."""
 
 from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Sampler(StrEnum):
+    """How pictures come from noise; ddpm and euler_a add noise on the way."""
+
+    ddim = "ddim"
+    ddpm = "ddpm"
+    dpm_solver = "dpm_solver"
+    euler = "euler"
+    euler_a = "euler_a"
+    pndm = "pndm"
 
 
 @dataclass(frozen=True)

@@ -146,6 +146,22 @@ class LoadedModel(ABC):
     def set_memory(self, gradient_checkpointing: bool, channels_last: bool) -> None:
         """Trade time for memory, and choose the layout of the denoiser's weights."""
 
+    def freeze_in(self, dtype: torch.dtype) -> None:
+        """Keep every number that does not train in a type; what trains stays as it is.
+
+        Networks that a type is too small for stay in float32.
+        """
+        for name, module in self.modules().items():
+            if self.fits(name, dtype):
+                for parameter in module.parameters():
+                    if not parameter.requires_grad:
+                        parameter.data = parameter.data.to(dtype)
+        self.weights_changed()
+
+    def fits(self, name: str, dtype: torch.dtype) -> bool:
+        """Whether the numbers inside a network stay within a type."""
+        return True
+
     @abstractmethod
     def unload_adapters(self) -> None:
         """Take adapters off again, so that the original is left."""

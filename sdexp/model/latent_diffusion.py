@@ -20,6 +20,7 @@ from sdexp.model.text import AbstractTextSide
 
 if TYPE_CHECKING:
     import numpy as np
+    import torch
     from torch import Tensor
 
 FILE = "diffusion_pytorch_model.safetensors"
@@ -75,6 +76,12 @@ class LoadedLatentDiffusion(LoadedModel):
                 encoder.gradient_checkpointing_enable()
         if channels_last:
             self.unet.to(memory_format=torch.channels_last)
+
+    def fits(self, name: str, dtype: torch.dtype) -> bool:
+        import torch
+
+        overflows = dtype == torch.float16 and bool(self.vae.config.force_upcast)
+        return not (name == "vae" and overflows)
 
     def unload_adapters(self) -> None:
         self.pipeline.unload_lora_weights()

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline
 
 from sdexp.ground.sampling import Sampling
@@ -11,6 +12,7 @@ from sdexp.model.samplers import new_sampler
 from sdexp.model.stable_diffusion import StableDiffusion
 from sdexp.model.stable_diffusion_xl import StableDiffusionXL
 from tests.checkpoints import KINDS, draws, of
+from tests.finetune.pocket import lora
 
 PROMPTS = ["a photo of a cat", "two dogs, playing!! in the snow"]
 SAMPLERS = ["ddim", "ddpm", "dpm_solver", "euler", "euler_a", "pndm"]
@@ -54,3 +56,20 @@ def test_a_picture_depends_on_its_own_chance_alone(
     together = model.generate(PROMPTS, draws(SHAPE, 2), sampling).astype(int)
     alone = model.generate(PROMPTS[1:], draws(SHAPE, 1, first=1), sampling).astype(int)
     assert abs(together[1] - alone[0]).max() <= 1
+
+
+def test_what_does_not_train_is_kept_in_half_where_it_fits(folders: dict[str, Path]) -> None:
+    model = of(folders, "sdxl").load("cpu")
+    before = model.encoder_sha256()
+    trained = lora(["unet"]).attach(model)
+    model.freeze_in(torch.float16)
+    modules = model.modules()
+    assert {p.dtype for p in modules["vae"].parameters()} == {torch.float32}, "it would overflow"
+    assert {p.dtype for p in modules["text_encoder_2"].parameters()} == {torch.float16}
+    assert {p.dtype for p in trained.values()} == {torch.float32}
+    frozen = [p for p in modules["unet"].parameters() if not p.requires_grad]
+    assert {p.dtype for p in frozen} == {torch.float16}
+    assert model.encoder_sha256() == before
+    model.freeze_in(torch.bfloat16)
+    assert {p.dtype for p in modules["vae"].parameters()} == {torch.bfloat16}
+    assert model.encoder_sha256() != before, "moments of another type have another key"

@@ -1,7 +1,7 @@
 import pytest
 
-from sdexp.ground.config import Sampler
 from sdexp.ground.errors import ConfigError
+from sdexp.ground.sampling import Sampler
 from sdexp.model.samplers import new_sampler
 
 SETTINGS = {"num_train_timesteps": 1000, "beta_schedule": "scaled_linear", "beta_end": 0.012}

@@ -15,6 +15,7 @@ from sdexp.engine.train.losses import LossOfItems
 from sdexp.engine.train.state import TrainingState
 from sdexp.engine.train.timetable import Timetable, timetable_of
 from sdexp.engine.train.validation import Validation
+from sdexp.ground.config import Precision
 from sdexp.ground.run import RunFolder
 from sdexp.ground.store import Store
 from sdexp.ground.streams import stream_seed
@@ -24,6 +25,8 @@ from sdexp.recipes import Recipes
 if TYPE_CHECKING:
     from accelerate import Accelerator
     from torch import nn
+
+DTYPES = {Precision.bf16: torch.bfloat16, Precision.fp16: torch.float16}
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,8 @@ def _state(recipes: Recipes, model: LoadedModel, accelerator: Accelerator) -> Tr
     torch.manual_seed(stream_seed(recipes.training.seed, "adapters"))
     trained = recipes.finetune.attach(model)
     hardware = recipes.hardware
+    if hardware.frozen_dtype != Precision.no:
+        model.freeze_in(DTYPES[hardware.frozen_dtype])
     model.set_memory(hardware.gradient_checkpointing, hardware.channels_last)
     optimizer = recipes.optimizer.build(parameter_groups(recipes, trained), model.device)
     prepared = accelerator.prepare_optimizer(optimizer)

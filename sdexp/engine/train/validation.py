@@ -76,7 +76,7 @@ class Validation:
         shape = self.model.latent_shape(self.timetable.resolution)
         draws = draws_of(keys, shape, self.training.seed)
         captions = [prompt.caption for prompt in prompts]
-        with evaluating(self.model):
+        with evaluating(self.model), self.accelerator.autocast():
             made = self.model.generate(captions, draws, self.sampling)
         for number, pixels in enumerate(made):
             save_png(pixels, self.run.validation / f"{step:06d}" / f"{number}.png")
