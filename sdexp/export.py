@@ -9,7 +9,7 @@ from sdexp.ground.errors import ConfigError
 from sdexp.launch.arguments import Arguments
 from sdexp.launch.compose import compose
 from sdexp.launch.door import finished_run, run_door, usable_run
-from sdexp.launch.job import REFUSED, run_stages, write_card
+from sdexp.launch.job import run_stages, write_card
 from sdexp.recipes import read_recipes
 
 
@@ -33,13 +33,15 @@ def _export(arguments: Arguments) -> int:
     if folder.exists():
         raise ConfigError(f"format={name}: {folder} is there already; move it away to make another")
     with run.lock() as lock:
-        folder.mkdir(parents=True)
+        half = run.half_export(name)
+        shutil.rmtree(half, ignore_errors=True)
         stages = [] if step is None else [f"weights:{step}"]
         code = run_stages(run, [*stages, f"export:{name}"], 1, lock).exit_code
-        if code in REFUSED:
-            shutil.rmtree(folder)
         if code == 0:
-            write_card(run, folder, str(config.format))
+            write_card(run, half, str(config.format))
+            half.rename(folder)
+            print(f"exported: {folder}", flush=True)
+        shutil.rmtree(half, ignore_errors=True)
     return code
 
 

@@ -175,6 +175,19 @@ class Recipes:
             "choose a real one, such as model=sd14"
         ]
 
+    def check_training(self) -> None:
+        """Raise `ConfigError` for what can only be evaluated."""
+        if not self.finetune.trains:
+            raise ConfigError(
+                "finetune=given: does not train; python -m sdexp.evaluate finetuned=PATH evaluates "
+                "it"
+            )
+        if self.evaluation.checkpoint is not None:
+            raise ConfigError(
+                f"evaluation.checkpoint={self.evaluation.checkpoint}: a training is evaluated at "
+                "its end; python -m sdexp.evaluate run=... checkpoint=... looks at an earlier step"
+            )
+
     def check_files(self) -> None:
         """Raise `DataError` with a line for each file that is missing on this machine."""
         self.optimizer.check()

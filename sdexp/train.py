@@ -7,7 +7,6 @@ import shlex
 import shutil
 import sys
 
-from sdexp.ground.errors import ConfigError
 from sdexp.ground.run import RunFolder
 from sdexp.launch.arguments import Arguments
 from sdexp.launch.compose import Composed, compose_run, named_run
@@ -46,10 +45,7 @@ def _composed(overrides: list[str]) -> Composed:
 
 def _one_run(composed: Composed, words: list[str]) -> int:
     recipes = build_recipes(composed.config)
-    if not recipes.finetune.trains:
-        raise ConfigError(
-            "finetune=given: does not train; python -m sdexp.evaluate finetuned=PATH evaluates it"
-        )
+    recipes.check_training()
     recipes.check_files()
     check_machine(recipes.hardware)
     warnings = recipes.warnings()

@@ -243,7 +243,7 @@ def _export(run: RunFolder, name: str) -> None:
     check_saved(run)
     form, _, step = name.partition("-")
     recipes = read_recipes(run.config)
-    export(run, run.export(name), recipes, ExportFormat(form), int(step) if step else None)
+    export(run, run.half_export(name), recipes, ExportFormat(form), int(step) if step else None)
 
 
 def _weights(run: RunFolder, name: str) -> None:

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sdexp.engine.originals import check_original
-from sdexp.engine.progress import say
 from sdexp.engine.weights import apply_weights
 from sdexp.finetune.base import write_component
 from sdexp.finetune.formats import (
@@ -15,6 +14,7 @@ from sdexp.finetune.formats import (
     write_peft,
 )
 from sdexp.finetune.peft import merged
+from sdexp.ground.assets import public_name
 from sdexp.ground.errors import ConfigError
 from sdexp.ground.run import RunFolder
 from sdexp.model.base import LoadedModel
@@ -35,7 +35,7 @@ def export(
     changed = [name for name, print_ in model.fingerprints().items() if base[name] != print_]
     writers: dict[ExportFormat, Callable[[], None]] = {
         ExportFormat.diffusers: lambda: _diffusers(model, folder, changed),
-        ExportFormat.peft: lambda: write_peft(model, folder, recipes.model.name),
+        ExportFormat.peft: lambda: write_peft(model, folder, public_name(recipes.model.name)),
         ExportFormat.kohya: lambda: write_kohya(model, folder, _notes(run, recipes, base)),
         ExportFormat.pipeline: lambda: _pipeline(model, folder),
     }
@@ -45,14 +45,13 @@ def export(
             f"({', '.join(changed)}); choose diffusers or pipeline"
         )
     writers[form]()
-    say(f"exported: {folder}")
 
 
 def _notes(run: RunFolder, recipes: Recipes, base: dict[str, str]) -> dict[str, str]:
     """Where the weights come from, for the header of a file."""
     return {
         "sdexp.run": run.path.name,
-        "sdexp.base_model": recipes.model.name,
+        "sdexp.base_model": public_name(recipes.model.name),
         "sdexp.base_sha256": base["unet"] if "unet" in base else next(iter(base.values())),
     }
 
@@ -71,6 +70,6 @@ def _pipeline(model: LoadedModel, folder: Path) -> None:
     """Everything that plain diffusers needs, adapters merged."""
     with_adapters = adapted(model)
     for name, component in model.components().items():
-        tensors = merged(component.module) if name in with_adapters else None
+        tensors = merged(component.module)[0] if name in with_adapters else None
         write_component(component, folder, tensors)
     model.save_settings(folder)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sdexp.finetune.base import Restored
 from sdexp.finetune.layouts import (
     METADATA_KEY,
+    TEXT,
     Place,
     cross_attention_widths,
     likely_reason,
@@ -47,16 +49,19 @@ class Layer:
         return scaled and bool(self.tensors["up"].any() and self.tensors["down"].any())
 
 
-def restore_adapters(model: LoadedModel, file: Path, expected: set[Place] | None) -> Restored:
+def restore_adapters(
+    model: LoadedModel, file: Path, expected: set[Place] | None, component: str | None = None
+) -> Restored:
     """Put the adapters of a file into an original, whatever the layout of the file.
 
-    expected: the layers that it must have, where that is known. Raises `DataError` for a file that
+    expected: the layers that it must have, where that is known; component: the network that it is
+    for, where its place says that. Raises `DataError` for a file that
     is damaged, of another model, or whose scale is not known; what it has too much or too little
     stands in the proof.
     """
     tensors = read_tensors(file)
     check_finite(str(file), tensors)
-    layers, foreign = _sorted(model, tensors)
+    layers, foreign = _sorted(model, tensors, component)
     if not layers and tensors:
         reason = likely_reason(list(tensors), cross_attention_widths(tensors), model)
         raise DataError(
@@ -72,9 +77,9 @@ def restore_adapters(model: LoadedModel, file: Path, expected: set[Place] | None
             f"{file}: {len(misfits)} tensors do not fit (first: {misfits[0]}); {reason}"
         )
     settings = _settings(file)
-    for component in sorted({place.component for place in whole}):
-        mine = {p.layer: layer for p, layer in whole.items() if p.component == component}
-        _attach(file, model.modules()[component], mine, _of_component(settings, component))
+    for name in sorted({place.component for place in whole}):
+        mine = {p.layer: layer for p, layer in whole.items() if p.component == name}
+        _attach(file, model.modules()[name], mine, _of_component(settings, name))
     model.weights_changed()
     applied = Applied(
         applied=sum(len(layer.keys) for layer in whole.values()),
@@ -91,9 +96,11 @@ def sorted_places(expected: set[Place] | None, found: dict[Place, Layer]) -> lis
     return sorted(lacking, key=lambda place: (place.component, place.layer))
 
 
-def _sorted(model: LoadedModel, tensors: dict[str, Tensor]) -> tuple[dict[Place, Layer], list[str]]:
+def _sorted(
+    model: LoadedModel, tensors: dict[str, Tensor], component: str | None
+) -> tuple[dict[Place, Layer], list[str]]:
     """Tensors by layer, and the names of those that belong nowhere."""
-    known = places(model)
+    known = places(model, component)
     layers: dict[Place, Layer] = {}
     foreign = []
     for key, tensor in tensors.items():
@@ -113,15 +120,25 @@ def _misfits(model: LoadedModel, layers: dict[Place, Layer]) -> list[str]:
     found = []
     for place, layer in layers.items():
         module: Any = modules[place.component].get_submodule(place.layer)
-        out, into = module.weight.shape[:2]
-        down = layer.tensors["down"]
-        up = layer.tensors["up"]
-        fits = down.ndim >= 2 and up.ndim >= 2 and down.shape[1] == into and up.shape[0] == out
-        fits = fits and up.shape[1] == down.shape[0]
-        fits = fits and down[0].numel() in (into, module.weight[0].numel())
-        if not fits:
+        if not _fits(layer, module.weight):
             found.append(layer.keys[0])
     return found
+
+
+def _fits(layer: Layer, weight: Tensor) -> bool:
+    """Down [r, in, ...] reads what the weight [out, in, ...] reads, and up gives as much."""
+    down = layer.tensors["down"]
+    up = layer.tensors["up"]
+    if down.ndim < 2 or up.ndim < 2:
+        return False
+    reads = down.shape[1] == weight.shape[1] and down[0].numel() == weight[0].numel()
+    gives = up.shape[:2] == (len(weight), len(down)) and up.numel() == len(weight) * len(down)
+    if "magnitude" not in layer.tensors:
+        return reads and gives
+    magnitude = layer.tensors["magnitude"]
+    # One number for each output; others keep one for each input.
+    along_inputs = magnitude.ndim == 2 and len(magnitude) == 1
+    return reads and gives and magnitude.numel() == len(weight) and not along_inputs
 
 
 def _settings(file: Path) -> dict[str, Any]:
@@ -193,7 +210,7 @@ def _alphas(file: Path, layers: dict[str, Layer], settings: dict[str, Any]) -> d
     default = [settings["lora_alpha"]] if "lora_alpha" in settings else []
     alphas: dict[str, float] = {}
     for name, layer in layers.items():
-        own = [value for end, value in patterns.items() if name.endswith(end)]
+        own = [value for pattern, value in patterns.items() if _matches(file, pattern, name)]
         told: list[Any] = [layer.tensors["alpha"]] if "alpha" in layer.tensors else own + default
         if told:
             alphas[name] = _number(file, f"alpha of {name}", told[0])
@@ -204,6 +221,15 @@ def _alphas(file: Path, layers: dict[str, Layer], settings: dict[str, Any]) -> d
             "the adapters is not known; save it with alpha"
         )
     return {name: alphas[name] if name in alphas else layer.rank for name, layer in layers.items()}
+
+
+def _matches(file: Path, pattern: str, layer: str) -> bool:
+    """As PEFT reads patterns: whole ends of a name, in which transformers 4 had a prefix."""
+    try:
+        expression = re.compile(rf"(.*\.)?({pattern})")
+    except re.error as error:
+        raise DataError(f"{file}: its alpha_pattern {pattern} is no pattern ({error})") from error
+    return bool(expression.fullmatch(layer) or expression.fullmatch(f"{TEXT}{layer}"))
 
 
 def _number(file: Path, what: str, value: Any) -> float:

@@ -61,8 +61,15 @@ def adapter_tensors(module: Any) -> dict[str, Tensor]:
 
 def adapter_settings(module: Any) -> dict[str, Any]:
     """PEFT's configuration of the adapters; the same wherever the original lay."""
-    (config,) = module.peft_config.values()
+    from peft.tuners.lora import LoraLayer
+
+    ((name, config),) = module.peft_config.items()
     found = config.to_dict() | {"base_model_name_or_path": None}
+    if config.rank_pattern or config.alpha_pattern:
+        # Of patterns that overlap the first counts, and a file keeps no order.
+        layers = {key: m for key, m in module.named_modules() if isinstance(m, LoraLayer)}
+        found["rank_pattern"] = {key: layer.r[name] for key, layer in layers.items()}
+        found["alpha_pattern"] = {key: layer.lora_alpha[name] for key, layer in layers.items()}
     return {key: sorted(v) if isinstance(v, set) else v for key, v in found.items()}
 
 

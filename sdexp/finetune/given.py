@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 from sdexp.finetune.adapters import restore_adapters
 from sdexp.finetune.base import AbstractFinetune, Restored, exchange_tensors, own_names
+from sdexp.finetune.formats import DIFFUSERS_FILE, PEFT_FILE
 from sdexp.finetune.layouts import likely_reason, split_key
+from sdexp.ground.applied import together
 from sdexp.ground.errors import ConfigError, DataError
 from sdexp.ground.files import named_path
 from sdexp.ground.tensors import read_tensors
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
 KEY = "finetune.path"
 # Of a folder: adapters of diffusers, those of PEFT.
-ADAPTERS = ("pytorch_lora_weights.safetensors", "adapter_model.safetensors")
+ADAPTERS = (DIFFUSERS_FILE, PEFT_FILE)
 SHARD = re.compile(r"-\d{5}-of-\d{5}$")
 
 
@@ -63,19 +65,29 @@ class Given(AbstractFinetune):
 
 def _of_file(model: LoadedModel, file: Path) -> Restored:
     tensors = read_tensors(file)
-    networks = model.original_tensors(tensors)
+    try:
+        networks = model.original_tensors(tensors)
+    except DataError as error:
+        raise DataError(f"{file}: {error}") from error
     if networks:
         return exchange_tensors(model, networks, str(file))
     if any(split_key(name) for name in tensors):
         return restore_adapters(model, file, None)
-    component = _whose(model, file, tensors)
-    return exchange_tensors(model, {component: tensors}, str(file))
+    return exchange_tensors(model, _whose(model, file, tensors), str(file))
 
 
 def _of_folder(model: LoadedModel, folder: Path) -> Restored:
     for name in ADAPTERS:
         if (folder / name).is_file():
             return restore_adapters(model, folder / name, None)
+    inner = {
+        name: folder / component.file.parent / PEFT_FILE
+        for name, component in model.components().items()
+        if (folder / component.file.parent / PEFT_FILE).is_file()
+    }
+    if inner:
+        parts = [(n, restore_adapters(model, file, None, n).applied) for n, file in inner.items()]
+        return Restored(together(parts), model.unload_adapters)
     networks = {
         name: _read_network(component, folder / component.file.parent)
         for name, component in model.components().items()
@@ -85,8 +97,7 @@ def _of_folder(model: LoadedModel, folder: Path) -> Restored:
     if not networks and len(files) == 1:
         return _of_file(model, files[0])
     if not networks and files:
-        tensors = _read_files(folder)
-        networks = {_whose(model, folder, tensors): tensors}
+        networks = _whose(model, folder, _read_files(folder))
     if not networks:
         raise DataError(
             f"{folder}: neither networks ({', '.join(model.components())}) nor adapters "
@@ -111,8 +122,8 @@ def _read_files(folder: Path) -> Tensors:
     return {name: t for file in files for name, t in read_tensors(file).items()}
 
 
-def _whose(model: LoadedModel, place: Path, tensors: Tensors) -> str:
-    """The network that a file's tensors belong to: the one that knows most of their names."""
+def _whose(model: LoadedModel, place: Path, tensors: Tensors) -> dict[str, Tensors]:
+    """Tensors by the network that knows most of their names, under those in memory."""
     known = {
         name: len(own_names(component, tensors).keys() & component.module.state_dict().keys())
         for name, component in model.components().items()
@@ -124,4 +135,4 @@ def _whose(model: LoadedModel, place: Path, tensors: Tensors) -> str:
             f"{place}: none of {len(tensors)} tensors belongs to {', '.join(known)} (first: "
             f"{first}); {likely_reason(list(tensors), {}, model)}"
         )
-    return name
+    return {name: own_names(model.components()[name], tensors)}

@@ -59,13 +59,13 @@ def _plain(layer: str) -> str:
     return re.sub(r"\.to_out$", ".to_out.0", name)
 
 
-def places(model: LoadedModel) -> dict[str, Place]:
-    """Every layer that an adapter may change, by each of its spellings."""
+def places(model: LoadedModel, only: str | None = None) -> dict[str, Place]:
+    """Every layer that an adapter may change, by each of its spellings; of all networks or one."""
     from torch import nn
 
     found: dict[str, Place] = {}
     for name, component in model.components().items():
-        if component.adapter_prefix is None:
+        if component.adapter_prefix is None or only not in (None, name):
             continue
         for layer, module in component.module.named_modules():
             if isinstance(module, nn.Linear | nn.Conv2d):

@@ -52,6 +52,11 @@ class Peft(AbstractFinetune):
             hint = did_you_mean(self.peft_type, sorted(kinds))
             raise ConfigError(f"finetune.peft_type={self.peft_type}: no method of PEFT; {hint}")
         kind = kinds[self.peft_type]
+        if "modules_to_save" in self.options:
+            raise ConfigError(
+                "finetune.options.modules_to_save: layers that train whole cannot be merged; "
+                "choose finetune=unet with finetune.layers for them"
+            )
         known = [field.name for field in fields(kind) if field.init]
         for key in self.options:
             if key not in known:
@@ -84,17 +89,23 @@ class Peft(AbstractFinetune):
 
     def save(self, model: LoadedModel, folder: Path) -> None:
         components = model.components()
-        for name in self.components:
-            write_component(components[name], folder, merged(components[name].module))
+        made = {name: merged(components[name].module) for name in self.components}
+        if not any(does_something for _, does_something in made.values()):
+            raise DivergedError(
+                "the adapters do nothing after the training: no weight of the networks is changed "
+                "by them; raise optimizer.lr"
+            )
+        for name, (tensors, _) in made.items():
+            write_component(components[name], folder, tensors)
 
     def restore(self, model: LoadedModel, folder: Path) -> Restored:
         return exchange_networks(model, self.components, folder)
 
 
-def merged(module: nn.Module) -> dict[str, Tensor]:
-    """The tensors of a network with its adapters' work in them, under its own names.
+def merged(module: nn.Module) -> tuple[dict[str, Tensor], bool]:
+    """The tensors of a network with its adapters' work in them, and whether they do any.
 
-    Raises `DivergedError` where the adapters do nothing.
+    Under the names that the network had before.
     """
     from copy import deepcopy
 
@@ -111,9 +122,4 @@ def merged(module: nn.Module) -> dict[str, Tensor]:
         changed = changed or not torch.equal(before, base.weight)
         parent, _, own = name.rpartition(".")
         setattr(copied.get_submodule(parent), own, base)
-    if not changed:
-        raise DivergedError(
-            "the adapters do nothing after the training: no weight of the network is changed by "
-            "them; raise optimizer.lr"
-        )
-    return copied.state_dict()
+    return copied.state_dict(), changed

@@ -76,7 +76,9 @@ def apply_all(
     own = module.state_dict()
     missing = [name for name in own if name not in tensors and not name.endswith(HARMLESS)]
     unexpected = [
-        name for name, t in tensors.items() if name not in own or own[name].shape != t.shape
+        name
+        for name, tensor in tensors.items()
+        if not name.endswith(HARMLESS) and (name not in own or own[name].shape != tensor.shape)
     ]
     _refuse(what, sorted(missing), sorted(unexpected))
     module.load_state_dict(tensors, strict=False, assign=assign)

@@ -35,6 +35,11 @@ def located(name: str) -> str:
     return str(ASSETS / name) if is_embedded(name) else name
 
 
+def public_name(name: str) -> str:
+    """A name without the place that it has on this machine."""
+    return Path(name).name if Path(name).exists() else name
+
+
 def hub_is_reachable() -> bool:
     """Whether what is missing may be fetched."""
     return os.environ.get("HF_HUB_OFFLINE") != "1"

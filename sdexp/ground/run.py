@@ -94,6 +94,10 @@ class RunFolder(EvaluationFolder):
         """The weights in the form that another tool reads."""
         return self.path / "export" / form
 
+    def half_export(self, form: str) -> Path:
+        """The same until it is whole."""
+        return self.path / "export" / f"{HALF_WRITTEN}{form}"
+
     @property
     def pending_config(self) -> Path:
         """The configuration of a command that goes on with the run, until it is checked."""

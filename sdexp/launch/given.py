@@ -88,7 +88,7 @@ def in_run_of_weights(
         freeze(run, composed, command, "running", warnings)
         run.change_record(stage="evaluate")
         code = carry_out(run, recipes, lock, stages)
-        if code in REFUSED and is_new:
+        if code in REFUSED and is_new and not run.partial.exists():
             shutil.rmtree(run.path)
             print("nothing was made; the folder is removed", flush=True)
     return run, code

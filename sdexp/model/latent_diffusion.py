@@ -65,7 +65,9 @@ class LoadedLatentDiffusion(LoadedModel):
         }
 
     def original_tensors(self, tensors: dict[str, Tensor]) -> dict[str, dict[str, Tensor]]:
-        return {} if family_in(tensors) is None else own_tensors(self.modules(), tensors)
+        if family_in(tensors) is None:
+            return {}
+        return own_tensors(self.modules(), tensors, self.text.family)
 
     def set_memory(self, gradient_checkpointing: bool, channels_last: bool) -> None:
         import torch

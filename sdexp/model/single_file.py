@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sdexp.ground.applied import apply_all
+from sdexp.ground.applied import HARMLESS, apply_all
 from sdexp.ground.errors import DataError
 from sdexp.ground.tensors import read_tensors
 from sdexp.model.architecture import CONFIGS, new_network
@@ -22,11 +22,10 @@ CLIP = "cond_stage_model.transformer."
 OPEN_CLIP = "cond_stage_model.model."
 FIRST_OF_TWO = "conditioner.embedders.0.transformer."
 SECOND_OF_TWO = "conditioner.embedders.1.model."
-FAMILIES = {
-    CLIP: "Stable Diffusion 1",
-    OPEN_CLIP: "Stable Diffusion 2",
-    SECOND_OF_TWO: "Stable Diffusion XL",
-}
+FIRST = "Stable Diffusion 1"
+SECOND = "Stable Diffusion 2"
+XL = "Stable Diffusion XL"
+FAMILIES = {CLIP: FIRST, OPEN_CLIP: SECOND, SECOND_OF_TWO: XL}
 UNET = "model.diffusion_model."
 PREFIX = "text_model."
 
@@ -42,15 +41,25 @@ def read_single_file(file: Path, architecture: str, names: tuple[str, ...]) -> d
     _check_family(file, tensors, architecture)
     with init_empty_weights(include_buffers=False):
         networks = {name: new_network(architecture, name) for name in names}
-    for name, own in own_tensors(networks, tensors).items():
+    for name, own in own_tensors(networks, tensors, family_of(architecture)).items():
         apply_all(f"{file}: {name}", networks[name], own, assign=True)
         networks[name].eval()
     return networks
 
 
-def own_tensors(networks: dict[str, Any], tensors: Tensors) -> dict[str, Tensors]:
-    """The tensors of a file by network, under the names that they have there in memory."""
-    return {n: _own_names(net, _converted(n, net, tensors)) for n, net in networks.items()}
+def own_tensors(networks: dict[str, Any], tensors: Tensors, family: str) -> dict[str, Tensors]:
+    """The tensors of a file by network, under the names that they have there in memory.
+
+    Raises `DataError` for a file of another family than that of the networks, and for one that
+    lacks what the conversion begins with.
+    """
+    found = family_in(tensors)
+    if found != family:
+        raise DataError(f"a checkpoint of {found}, not of {family}; choose its model=")
+    try:
+        return {n: _own_names(net, _converted(n, net, tensors)) for n, net in networks.items()}
+    except KeyError as error:
+        raise DataError(f"the checkpoint is not whole: it lacks {error}") from error
 
 
 def family_in(tensors: Tensors) -> str | None:
@@ -75,10 +84,14 @@ def family_of(architecture: str) -> str:
     """The family of a shipped architecture."""
     folder = CONFIGS / architecture
     if (folder / "text_encoder_2").is_dir():
-        return FAMILIES[SECOND_OF_TWO]
+        return XL
     settings = json.loads((folder / "text_encoder" / "config.json").read_text())
-    # OpenCLIP's towers have another activation than OpenAI's.
-    return FAMILIES[CLIP if settings["hidden_act"] == "quick_gelu" else OPEN_CLIP]
+    return family_by(settings["hidden_act"])
+
+
+def family_by(activation: str) -> str:
+    """Of one text encoder: OpenCLIP's towers have another activation than OpenAI's."""
+    return FIRST if activation == "quick_gelu" else SECOND
 
 
 def _has(tensors: Tensors, prefix: str) -> bool:
@@ -114,4 +127,5 @@ def _own_names(network: nn.Module, tensors: Tensors) -> Tensors:
     return {
         (name if name in own else name.removeprefix(PREFIX)): tensor
         for name, tensor in tensors.items()
+        if not name.endswith(HARMLESS)
     }

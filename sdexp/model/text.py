@@ -5,9 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from sdexp.model.base import Component, Condition, Framing
+from sdexp.model.single_file import XL, family_by
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -23,6 +24,11 @@ class AbstractTextSide(ABC):
 
     encoders: dict[str, Any]
     tokenizers: dict[str, Any]
+
+    @property
+    @abstractmethod
+    def family(self) -> str:
+        """The family by its name, as single files of it are told apart."""
 
     @abstractmethod
     def encode(self, prompts: list[str], framings: list[Framing]) -> Condition:
@@ -41,7 +47,9 @@ class AbstractTextSide(ABC):
 class OneEncoder(AbstractTextSide):
     """The last states of one encoder, after its last norm (Stable Diffusion 1 and 2)."""
 
-    names: ClassVar[tuple[str, ...]] = ("text_encoder",)
+    @property
+    def family(self) -> str:
+        return family_by(self.encoders["text_encoder"].config.hidden_act)
 
     def encode(self, prompts: list[str], framings: list[Framing]) -> Condition:
         encoder = self.encoders["text_encoder"]
@@ -60,7 +68,9 @@ class TwoEncoders(AbstractTextSide):
     Podell et al. 2023 (arXiv 2307.01952, sections 2.1 and 2.2).
     """
 
-    names: ClassVar[tuple[str, ...]] = ("text_encoder", "text_encoder_2")
+    @property
+    def family(self) -> str:
+        return XL
 
     def encode(self, prompts: list[str], framings: list[Framing]) -> Condition:
         import torch

@@ -8,11 +8,14 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from sdexp.finetune.base import write_component
+from sdexp.finetune.formats import adapter_tensors, write_peft
 from sdexp.finetune.given import Given
 from sdexp.ground.errors import ConfigError, DataError
 from sdexp.model.base import LoadedModel
 from tests.adapters import diffusers, peft, random_layers
 from tests.checkpoints import of, recipe, tiny_checkpoint
+from tests.finetune.pocket import lora
 from tests.original_layout import write_original
 
 UNET_FILE = "diffusion_pytorch_model.safetensors"
@@ -65,8 +68,18 @@ def shards(other: Path, tmp_path: Path) -> Path:
 
 
 def one_file(other: Path, tmp_path: Path) -> Path:
-    write_original(tmp_path / "one.safetensors", recipe(str(other)).load("cpu").modules())
-    return tmp_path / "one.safetensors"
+    """With the positions that published files carry."""
+    file = tmp_path / "one.safetensors"
+    write_original(file, recipe(str(other)).load("cpu").modules())
+    positions = "cond_stage_model.transformer.text_model.embeddings.position_ids"
+    save_file(load_file(file) | {positions: torch.arange(77)[None]}, file)
+    return file
+
+
+def saved_encoder(other: Path, tmp_path: Path) -> Path:
+    """Under the names with a prefix, as this package and older libraries write them."""
+    write_component(recipe(str(other)).load("cpu").components()["text_encoder"], tmp_path)
+    return tmp_path / "text_encoder"
 
 
 FORMS: dict[str, tuple[Callable[[Path, Path], Path], tuple[str, ...]]] = {
@@ -74,9 +87,14 @@ FORMS: dict[str, tuple[Callable[[Path, Path], Path], tuple[str, ...]]] = {
     "networks": (lambda other, tmp_path: only(other, tmp_path, "unet", "text_encoder"), ALL[:2]),
     "unet folder": (lambda other, tmp_path: other / "unet", ("unet",)),
     "text encoder folder": (lambda other, tmp_path: other / "text_encoder", ("text_encoder",)),
+    "text encoder file": (
+        lambda other, tmp_path: other / "text_encoder" / "model.safetensors",
+        ("text_encoder",),
+    ),
     "unet file": (lambda other, tmp_path: other / "unet" / UNET_FILE, ("unet",)),
     "run": (in_run, ("unet",)),
     "variant beside": (variant, ("unet",)),
+    "saved text encoder": (saved_encoder, ("text_encoder",)),
     "shards": (shards, ("unet",)),
     "original layout": (one_file, ALL),
 }
@@ -155,3 +173,31 @@ def test_given_weights_do_not_train(original: LoadedModel, tmp_path: Path) -> No
     for act in (lambda: given.attach(original), lambda: given.save(original, tmp_path)):
         with pytest.raises(ConfigError, match="evaluated, not trained"):
             act()
+
+
+def test_a_file_of_another_family_or_half_of_one_is_refused(
+    folders: dict[str, Path], other: Path, tmp_path: Path
+) -> None:
+    xl = of(folders, "sdxl").load("cpu")
+    file = one_file(other, tmp_path)
+    with pytest.raises(DataError, match="of Stable Diffusion 1, not of Stable Diffusion XL"):
+        Given([], str(file)).restore(xl, tmp_path)
+    half = {k: t for k, t in load_file(file).items() if "middle_block" not in k}
+    save_file(half, file)
+    with pytest.raises(DataError, match="missing|not whole"):
+        Given([], str(file)).restore(of(folders, "sd1").load("cpu"), tmp_path).applied.check("x")
+
+
+def test_folders_of_peft_are_read_by_network(folders: dict[str, Path], tmp_path: Path) -> None:
+    model = of(folders, "sdxl").load("cpu")
+    strategy = lora(["unet", "text_encoder", "text_encoder_2"])
+    for parameter in strategy.attach(model).values():
+        parameter.data += 0.1
+    write_peft(model, tmp_path, "base")
+    expected = {name: adapter_tensors(model.modules()[name]) for name in strategy.components}
+    fresh = of(folders, "sdxl").load("cpu")
+    Given([], str(tmp_path)).restore(fresh, tmp_path).applied.check("peft")
+    for name, tensors in expected.items():
+        found = adapter_tensors(fresh.modules()[name])
+        assert found.keys() == tensors.keys()
+        assert all(torch.equal(found[key], tensor) for key, tensor in tensors.items())

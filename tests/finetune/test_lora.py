@@ -58,3 +58,22 @@ def test_a_layer_that_the_family_never_reads_gets_no_adapter(folders: dict[str, 
         *(f"text_encoder.encoder.layers.{k}" for k in range(2)),
         *(f"text_encoder_2.text_model.encoder.layers.{k}" for k in range(3)),
     }
+
+
+def test_patterns_that_overlap_keep_their_meaning_in_the_file(tmp_path: Path) -> None:
+    """The first that matches counts in a training; a file keeps no order."""
+    strategy = lora(["unet"], alpha_pattern={"to_k": 2.0, "attn2.to_k": 16.0})
+    model = original()
+    for parameter in strategy.attach(model).values():
+        parameter.data += 0.1
+    scales = {
+        name: module.scaling["default"]
+        for name, module in model.modules()["unet"].named_modules()
+        if hasattr(module, "scaling")
+    }
+    assert len(set(scales.values())) == 1
+    strategy.save(model, tmp_path)
+    fresh = original()
+    strategy.restore(fresh, tmp_path).applied.check("weights")
+    for name, scale in scales.items():
+        assert fresh.modules()["unet"].get_submodule(name).scaling["default"] == scale

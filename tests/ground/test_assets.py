@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants
 
-from sdexp.ground.assets import ASSETS, check_weights, is_embedded, located
+from sdexp.ground.assets import ASSETS, check_weights, is_embedded, located, public_name
 from sdexp.ground.errors import DataError
 
 KEY = "evaluation.scorer"
@@ -54,3 +54,7 @@ def test_an_id_is_looked_for_in_the_cache_where_the_hub_is_out_of_reach(
         with pytest.raises(DataError, match=f"{KEY}={name}: not in .*; fetch it with `hf download"):
             check_weights(KEY, name, file, False)
     check_weights(KEY, "owner/other", "config.json", True)
+
+
+def test_a_public_name_tells_no_place(tmp_path: Path) -> None:
+    assert public_name(str(tmp_path)) == tmp_path.name and public_name("owner/name") == "owner/name"

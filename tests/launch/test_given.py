@@ -94,3 +94,10 @@ def test_given_weights_are_not_trained(
     line = fault(capfd, 2, "finetune=given", "finetune.path=x")
     assert "finetune=given: does not train" in line and not list(empty_folder.iterdir())
     assert train.main(["finetune=given"]) == 2
+    capfd.readouterr()
+    assert "evaluation.checkpoint=3: a training is" in fault(capfd, 2, "evaluation.checkpoint=3")
+
+
+@pytest.mark.parametrize("name", ["add detail (1).safetensors", "a,b=c.safetensors"])
+def test_a_file_may_have_any_name(name: str) -> None:
+    assert composed_of_weights([f"finetuned={name}"]).config.finetune.path == name

@@ -6,6 +6,7 @@ import torch
 
 from sdexp.engine.originals import check_original
 from sdexp.engine.train.checkpoint import check_whole, read_checkpoint, saved_steps
+from sdexp.engine.train.setup import attach
 from sdexp.ground.errors import ConfigError
 from sdexp.ground.files import HALF_WRITTEN
 from sdexp.ground.run import RunFolder
@@ -27,7 +28,7 @@ def write_weights_of(run: RunFolder, recipes: Recipes, step: int) -> Path:
     check_whole(run.checkpoints)
     model = recipes.model.load("cpu")
     check_original(run, model.fingerprints())
-    trained = recipes.finetune.attach(model)
+    trained = attach(recipes, model)
     tensors = read_checkpoint(run.checkpoints, step).tensors
     served = tensors["ema" if "ema" in tensors else "trained"]
     with torch.no_grad():

@@ -85,9 +85,14 @@ def set_up(run: RunFolder, recipes: Recipes, store: Store) -> Setup:
     )
 
 
-def _state(recipes: Recipes, model: LoadedModel, accelerator: Accelerator) -> TrainingState:
+def attach(recipes: Recipes, model: LoadedModel) -> dict[str, nn.Parameter]:
+    """What trains, by name; what is drawn for it comes from the seed of the training."""
     torch.manual_seed(stream_seed(recipes.training.seed, "adapters"))
-    trained = recipes.finetune.attach(model)
+    return recipes.finetune.attach(model)
+
+
+def _state(recipes: Recipes, model: LoadedModel, accelerator: Accelerator) -> TrainingState:
+    trained = attach(recipes, model)
     hardware = recipes.hardware
     if hardware.frozen_dtype != Precision.no:
         model.freeze_in(DTYPES[hardware.frozen_dtype])

@@ -119,7 +119,9 @@ def composed_jobs(grid: Grid) -> list[GridJob]:
 def _job(number: int, fixed: list[str], overrides: list[str]) -> GridJob:
     try:
         composed = compose("train", [*fixed, *overrides])
-        return GridJob(number, overrides, composed, build_recipes(composed.config))
+        recipes = build_recipes(composed.config)
+        recipes.check_training()
+        return GridJob(number, overrides, composed, recipes)
     except ConfigError as error:
         what = " ".join(overrides)
         lines = [f"job {number} ({what}): {line}" for line in str(error).splitlines()]

@@ -1,16 +1,17 @@
 """The model card of an export: what it was made from, and what it is worth."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from sdexp.ground.assets import located
+from sdexp.ground.assets import located, public_name
 from sdexp.ground.build import plain, read_run_config
 from sdexp.ground.files import write_text
 from sdexp.ground.run import RunFolder
 from sdexp.pages.environment import environment
-from sdexp.pages.run.facts import Facts, read_facts
+from sdexp.pages.run.facts import read_facts
 from sdexp.pages.run.verdict import verdict_lines
 
 LINES = {
@@ -31,11 +32,12 @@ def write_model_card(run: RunFolder, folder: Path, form: str) -> None:
     config = plain(read_run_config(run.config))
     base = str(config["model"]["pretrained_model_name_or_path"])
     told = {section: config[section] for section in SECTIONS if section in config}
+    told["finetune"] = {k: v for k, v in told["finetune"].items() if k != "path"}
     _, sentence, meaning = verdict_lines(facts)
     values = {
-        "front": yaml.safe_dump(_front(facts, base), sort_keys=False, allow_unicode=True).strip(),
+        "front": yaml.safe_dump(_front(base), sort_keys=False, allow_unicode=True).strip(),
         "title": facts.title,
-        "base": base,
+        "base": public_name(base),
         "run": run.path.name,
         "sentence": sentence,
         "meaning": meaning,
@@ -48,9 +50,9 @@ def write_model_card(run: RunFolder, folder: Path, form: str) -> None:
     write_text(folder / "README.md", text)
 
 
-def _front(facts: Facts, base: str) -> dict[str, Any]:
+def _front(base: str) -> dict[str, Any]:
     """What the Hub reads at the top of a card."""
-    front: dict[str, Any] = {"base_model": base, "library_name": "diffusers"}
+    front: dict[str, Any] = {"base_model": public_name(base), "library_name": "diffusers"}
     licence = licence_of(base)
     if licence is not None:
         front["license"] = licence
@@ -61,11 +63,14 @@ def _front(facts: Facts, base: str) -> dict[str, Any]:
 def licence_of(base: str) -> str | None:
     """The licence that the card of the original names; None where there is no card here."""
     from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
 
     card = Path(located(base)) / "README.md"
-    if not card.is_file() and base.count("/") == 1:
-        found = try_to_load_from_cache(base, "README.md")
-        card = Path(found) if isinstance(found, str) else card
+    is_id = base.count("/") == 1 and not base.startswith(".") and not Path(base).exists()
+    if is_id:
+        with suppress(HFValidationError):
+            found = try_to_load_from_cache(base, "README.md")
+            card = Path(found) if isinstance(found, str) else card
     if not card.is_file():
         return None
     parts = card.read_text(errors="replace").split("---\n")

@@ -11,6 +11,7 @@ def test_a_card_tells_base_scores_and_use(sweep: Path, tmp_path: Path) -> None:
     run = RunFolder(sweep / "0")
     config = OmegaConf.load(run.config)
     config.model = {"pretrained_model_name_or_path": "pocket-sd"}
+    config.finetune = {"path": str(tmp_path), "rank": 4}
     OmegaConf.save(config, run.config)
     write_model_card(run, tmp_path, "kohya")
     text = (tmp_path / "README.md").read_text()
@@ -28,4 +29,5 @@ def test_the_licence_is_that_of_the_originals_card(tmp_path: Path) -> None:
     for text in ("# no front\n", "---\n[\n---\n", "---\nlanguage: en\n---\n"):
         card.write_text(text)
         assert licence_of(str(tmp_path)) is None
-    assert licence_of("owner/absent") is None
+    for name in ("owner/absent", "./absent", "models/my model", "../x"):
+        assert licence_of(name) is None
