@@ -190,7 +190,7 @@ def test_odd_pictures_are_named_and_training_needs_no_evaluation(
         picture.with_suffix(".txt").write_text("an odd picture")
     argv = [
         "debug=fast", "tracker=none", "evaluation=none", "dataset=imagefolder", "run_dir=odd",
-        f"dataset.data_dir={data}",
+        f"dataset.data_dir={data}", "model=pocket",
     ]  # fmt: skip
     assert train.main(argv) == 0
     run = RunFolder(empty_folder / "odd")
@@ -205,7 +205,8 @@ def test_real_photos_from_end_to_end(shared_data: Path, empty_folder: Path) -> N
     argv = [
         "debug=fast", "tracker=none", "dataset=imagefolder", "evaluation.num_prompts=2",
         f"dataset.data_dir={shared_data / 'photos'}", "run_dir=photos", "finetune=unet",
-        "training.random_flip=true", "training.center_crop=false",
+        "training.random_flip=true", "training.center_crop=false", "model=pocket",
+        "metric=[kid,fd,lpips_gt]",
     ]  # fmt: skip
     assert train.main(argv) == 0
     run = RunFolder(empty_folder / "photos")
