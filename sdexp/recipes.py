@@ -168,11 +168,13 @@ class Recipes:
 
     def warnings(self) -> list[str]:
         """What a person should know before the run."""
+        lines = self.model.warnings()
         if self.dataset.is_embedded or not self.model.is_embedded:
-            return []
+            return lines
         return [
+            *lines,
             "the embedded model knows coloured shapes of 64 pixels and nothing of these pictures; "
-            "choose a real one, such as model=sd14"
+            "choose a real one, such as model=sd14",
         ]
 
     def check_training(self) -> None:

@@ -193,12 +193,14 @@ def _evaluate(run: RunFolder, name: str) -> None:
         from sdexp.engine.evaluate.evaluation import Evaluation, evaluate
         from sdexp.engine.hardware import peak_memory_gb
         from sdexp.engine.recorder import opened_data
-        from sdexp.engine.saved import check_saved
+        from sdexp.engine.saved import check_saved, remember
 
     folder = run.evaluation(name)
     recipes = read_recipes(folder.config)
     if is_main() and not name:
         run.change_record(stage="evaluate")
+    if is_main():
+        remember(run, recipes.finetune.given_files())
     check_saved(run)
     work = Evaluation(run, folder, recipes, Store(default_root()))
     done = evaluate(work)
@@ -227,12 +229,13 @@ def _folders(run: RunFolder, name: str) -> None:
 
 def _generate(run: RunFolder, name: str) -> None:
     from sdexp.engine.evaluate.generation import generate
-    from sdexp.engine.saved import check_saved
+    from sdexp.engine.saved import check_saved, remember
 
     folder = run.generated / name
     request = read_record(folder / "request.json", GenerateRequest)
-    check_saved(run)
     recipes = read_recipes(run.config)
+    remember(run, recipes.finetune.given_files())
+    check_saved(run)
     generate(run, folder, recipes, Store(default_root()), request)
 
 

@@ -17,19 +17,29 @@ def describe(folder: Path) -> dict[str, SavedFile]:
     }
 
 
+def remember(run: RunFolder, files: list[Path]) -> None:
+    """Note files outside of the run that its weights are read from, the first time."""
+    if files and not run.read_record().weights:
+        seen = {str(file.absolute()): SavedFile(file_sha256(file), _shapes(file)) for file in files}
+        run.change_record(weights=seen)
+
+
 def check_saved(run: RunFolder) -> None:
-    """Raise `DataError` unless the files of `weights/` are those that the run's record names."""
+    """Raise `DataError` unless the files of weights are those that the run's record names."""
     for name, saved in run.read_record().weights.items():
         file = run.weights / name
         if not file.is_file():
             raise DataError(f"{file}: missing; {_remedy(run)}")
         if file_sha256(file) != saved.sha256:
             raise DataError(
-                f"{file}: not what the training wrote ({_told(file, saved)}); {_remedy(run)}"
+                f"{file}: not what the training wrote or was given ({_told(file, saved)}); "
+                f"{_remedy(run)}"
             )
 
 
 def _remedy(run: RunFolder) -> str:
+    if not run.weights.is_dir():
+        return "put it back, or name it with finetuned=... in a new folder"
     return (
         f"put it back, or remove {run.weights} and let python -m sdexp.train run_dir={run.path} "
         "write it again from the last checkpoint"

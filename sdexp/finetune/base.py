@@ -47,6 +47,10 @@ class AbstractFinetune(ABC):
         """Where the weights come from that a run with this folder of weights has."""
         return str(folder)
 
+    def given_files(self) -> list[Path]:
+        """Files outside of the run that its weights are read from."""
+        return []
+
     @abstractmethod
     def attach(self, model: LoadedModel) -> dict[str, nn.Parameter]:
         """Freeze the whole model but what trains, and return that by stable names, in float32.

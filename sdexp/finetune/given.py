@@ -48,6 +48,10 @@ class Given(AbstractFinetune):
         if path.is_file() and path.suffix != ".safetensors":
             raise DataError(f"{KEY}={self.path}: no .safetensors file; convert it")
 
+    def given_files(self) -> list[Path]:
+        path = Path(self.path)
+        return [path] if path.is_file() else sorted(_weights_in(path).rglob("*.safetensors"))
+
     def attach(self, model: LoadedModel) -> dict[str, nn.Parameter]:
         raise ConfigError("finetune=given: weights that are given are evaluated, not trained")
 
@@ -59,8 +63,13 @@ class Given(AbstractFinetune):
         path = Path(self.path)
         if path.is_file():
             return _of_file(model, path)
-        inner = path / "weights"
-        return _of_folder(model, inner if inner.is_dir() else path)
+        return _of_folder(model, _weights_in(path))
+
+
+def _weights_in(path: Path) -> Path:
+    """Of a run the folder of its weights."""
+    inner = path / "weights"
+    return inner if inner.is_dir() else path
 
 
 def _of_file(model: LoadedModel, file: Path) -> Restored:

@@ -227,6 +227,10 @@ class AbstractModel(ABC):
     def check(self) -> None:
         """Raise `DataError` when the weights are not on this machine; loads nothing."""
 
+    def warnings(self) -> list[str]:
+        """What a person should know of it before it is loaded."""
+        return []
+
     @property
     def may_be_evaluated(self) -> bool:
         """Whether its pictures can mean anything."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import re
 from abc import abstractmethod
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import ClassVar
 
-from sdexp.ground.assets import check_weights, hub_is_reachable, is_embedded
+from sdexp.ground.assets import check_weights, hub_is_reachable, is_embedded, located
 from sdexp.ground.config import require
 from sdexp.ground.errors import DataError
 from sdexp.ground.files import named_path
@@ -19,6 +21,7 @@ from sdexp.model.parts import KEY, Parts, file_parts, folder_parts, random_parts
 SAFE = ".safetensors"
 # The last step is sampled only by trailing steps.
 FROM_NOISE_ALONE = {"rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}
+V_PREDICTION = re.compile(r"v[-_ ]prediction", re.IGNORECASE)
 PICKLES = (".ckpt", ".pt", ".pth", ".bin")
 
 
@@ -86,6 +89,22 @@ class AbstractCheckpoint(AbstractModel):
             check_weights(KEY, name, "model_index.json", hub_is_reachable())
         elif not named_path(KEY, name).is_file():
             raise DataError(f"{KEY}={name}: no such file; name one, a folder or a Hub id")
+
+    def warnings(self) -> list[str]:
+        """Of a folder whose card speaks of another prediction type than its scheduler."""
+        folder = Path(located(self.pretrained_model_name_or_path))
+        card = folder / "README.md"
+        scheduler = folder / "scheduler" / "scheduler_config.json"
+        if self.is_random or not (card.is_file() and scheduler.is_file()):
+            return []
+        settings = json.loads(scheduler.read_text())
+        own = settings["prediction_type"] if "prediction_type" in settings else "epsilon"
+        if own == "v_prediction" or not V_PREDICTION.search(card.read_text(errors="replace")):
+            return []
+        return [
+            f"{KEY}={self.pretrained_model_name_or_path}: its card speaks of v-prediction and its "
+            f"scheduler says {own}; {own} is what trains and samples"
+        ]
 
     def load(self, device: str) -> LoadedModel:
         _be_quiet()

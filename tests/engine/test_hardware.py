@@ -8,7 +8,7 @@ from sdexp.engine.hardware import make_accelerator, rate_factors
 from sdexp.ground.config import Device, HardwareConfig, Precision, Schedule, SchedulerConfig
 from sdexp.ground.errors import ConfigError
 
-HARDWARE = HardwareConfig(Device.cpu, 1, 600, Precision.no, False, False, 0)
+HARDWARE = HardwareConfig(Device.cpu, 1, 600, Precision.no, Precision.no, False, False, 0)
 
 
 @pytest.mark.parametrize("name", list(Schedule))

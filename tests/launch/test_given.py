@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file, save_file
 
 from sdexp import evaluate, generate, train
 from sdexp.ground.assets import ASSETS
@@ -11,6 +12,7 @@ from sdexp.ground.errors import ConfigError
 from sdexp.ground.record_files import read_record
 from sdexp.ground.run import RunFolder
 from sdexp.ground.score_records import ScoresRecord
+from sdexp.ground.tensors import read_metadata
 from sdexp.launch.given import composed_of_weights, names_weights
 from tests.commands import fault
 from tests.finetune.pocket import lora, original
@@ -49,7 +51,9 @@ def test_an_original_is_an_option_or_a_place(folders: dict[str, Path]) -> None:
     ]
 
 
-def test_they_are_evaluated_and_shown_without_a_training(weights: Path, empty_folder: Path) -> None:
+def test_they_are_evaluated_and_shown_without_a_training(
+    weights: Path, empty_folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     words = [f"original={ASSETS / 'pocket-sd'}", f"finetuned={weights}", *SMALL, "run_dir=e"]
     assert evaluate.main(words) == 0
     run = RunFolder(empty_folder / "e")
@@ -62,6 +66,12 @@ def test_they_are_evaluated_and_shown_without_a_training(weights: Path, empty_fo
     assert generate.main(["run=e", "prompt=a heart", "num_inference_steps=2"]) == 0
     assert evaluate.main(["run=e", "evaluation.replicates=3"]) == 0
     assert len(list(run.evaluations.iterdir())) == 1
+    # Not with other weights under the same name.
+    file = weights / "pytorch_lora_weights.safetensors"
+    tensors = load_file(file)
+    save_file({key: tensor * 2 for key, tensor in tensors.items()}, file, read_metadata(file))
+    assert evaluate.main(["run=e", "evaluation.replicates=4"]) == 65
+    assert "not what the training wrote or was given" in capfd.readouterr().err
 
 
 def test_a_prompt_is_shown_without_a_run(weights: Path, empty_folder: Path) -> None:

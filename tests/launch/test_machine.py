@@ -23,7 +23,7 @@ def tool(folder: Path, script: str) -> None:
 
 
 def hardware(device: Device) -> HardwareConfig:
-    return HardwareConfig(device, 1, 600, Precision.no, False, False, 0)
+    return HardwareConfig(device, 1, 600, Precision.no, Precision.no, False, False, 0)
 
 
 def test_a_gpu_is_refused_only_where_there_surely_is_none(bare: Path) -> None:

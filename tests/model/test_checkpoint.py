@@ -1,5 +1,6 @@
 """What a checkpoint may be, told before it is loaded."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -24,6 +25,19 @@ def test_a_pickle_is_refused_with_a_line_that_converts_it(tmp_path: Path) -> Non
     from safetensors.torch import load_file
 
     assert load_file(tmp_path / "model.safetensors")["a"].shape == (3, 2)
+
+
+def test_a_card_that_contradicts_the_scheduler_is_told(
+    folders: dict[str, Path], tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(folders["sd1"], tmp_path / "m"))
+    assert recipe(str(folder)).warnings() == []
+    (folder / "README.md").write_text("# A model\nTrained with v-prediction on shapes.")
+    (line,) = recipe(str(folder)).warnings()
+    assert "its card speaks of v-prediction and its scheduler says epsilon" in line
+    other = Path(shutil.copytree(folders["sd2"], tmp_path / "v"))
+    (other / "README.md").write_text("v_prediction")
+    assert recipe(str(other)).warnings() == []
 
 
 def test_wrong_values_are_told() -> None:

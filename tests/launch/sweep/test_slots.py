@@ -10,7 +10,7 @@ from sdexp.launch.sweep.slots import slots_of, visible_gpus
 
 
 def hardware(device: Device = Device.auto, processes: int = 1) -> HardwareConfig:
-    return HardwareConfig(device, processes, 600, Precision.no, False, False, 0)
+    return HardwareConfig(device, processes, 600, Precision.no, Precision.no, False, False, 0)
 
 
 @pytest.fixture
