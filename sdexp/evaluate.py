@@ -11,12 +11,11 @@ from sdexp.ground.run import RunFolder
 from sdexp.launch.arguments import Arguments
 from sdexp.launch.beside import evaluate_beside
 from sdexp.launch.compose import Composed, compose, derive
-from sdexp.launch.door import finished_run, run_door, usable_run
+from sdexp.launch.door import finished_run, look_first, run_door, usable_run
 from sdexp.launch.folders import evaluate_folders, names_folders
 from sdexp.launch.freeze import changes, freeze
 from sdexp.launch.given import evaluate_weights, names_weights
 from sdexp.launch.job import carry_out
-from sdexp.launch.machine import check_machine
 from sdexp.recipes import build_recipes, read_recipes
 
 MAY_CHANGE = ("evaluation", "metric", "backbone")
@@ -39,8 +38,7 @@ def _evaluate(arguments: Arguments) -> int:
     read_recipes(run.config)
     config = _evaluation_config(run, compose("evaluate", overrides), overrides)
     recipes = build_recipes(config)
-    recipes.check_files()
-    check_machine(recipes.hardware)
+    warnings = look_first(recipes)
     finished_run(run, recipes.finetune)
     command = shlex.join(["python", "-m", "sdexp.evaluate", *arguments.words])
     with run.lock() as lock:
@@ -48,7 +46,7 @@ def _evaluate(arguments: Arguments) -> int:
             code, folder = evaluate_beside(run, config, recipes, command, lock)
         else:
             composed = Composed(config, run.read_record().choices)
-            freeze(run, composed, command, "running", recipes.warnings())
+            freeze(run, composed, command, "running", warnings)
             code = carry_out(run, recipes, lock, ["evaluate"])
             folder = run
     if code > 128:

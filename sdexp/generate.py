@@ -16,7 +16,7 @@ from sdexp.ground.records import GenerateRequest
 from sdexp.ground.run import RunFolder
 from sdexp.launch.arguments import Arguments
 from sdexp.launch.compose import compose
-from sdexp.launch.door import finished_run, run_door, usable_run
+from sdexp.launch.door import finished_run, look_first, run_door, tell_followed, usable_run
 from sdexp.launch.freeze import freeze, run_folder
 from sdexp.launch.given import composed_of_weights, names_weights
 from sdexp.launch.job import REFUSED, run_stages
@@ -54,12 +54,13 @@ def _of_weights(arguments: Arguments) -> int:
     others = [override for override in arguments.overrides if override not in asked]
     composed = composed_of_weights([*others, "evaluation=none"])
     recipes = build_recipes(composed.config)
-    recipes.check_files()
+    warnings = look_first(recipes)
     request = _request(config, recipes.evaluation)
     run, is_new = run_folder(composed)
     command = shlex.join(["python", "-m", "sdexp.generate", *arguments.words])
     with run.lock() as lock:
-        freeze(run, composed, command, "finished", recipes.warnings())
+        tell_followed(composed)
+        freeze(run, composed, command, "finished", warnings)
         run.change_record(stage="evaluate")
         code = _make(run, request, lock)
         if code in REFUSED and is_new:

@@ -10,12 +10,11 @@ import sys
 from sdexp.ground.run import RunFolder
 from sdexp.launch.arguments import Arguments
 from sdexp.launch.compose import Composed, compose_run, named_run
-from sdexp.launch.door import check_plugins, run_door
+from sdexp.launch.door import check_plugins, look_first, run_door, tell_followed
 from sdexp.launch.dry_run import dry_run, wants_dry_run
 from sdexp.launch.files import PRESETS, option_file
 from sdexp.launch.freeze import freeze, run_folder
 from sdexp.launch.job import REFUSED, carry_out, next_stages
-from sdexp.launch.machine import check_machine
 from sdexp.launch.sweep.sweep import sweep
 from sdexp.recipes import build_recipes, read_recipes
 
@@ -46,20 +45,13 @@ def _composed(overrides: list[str]) -> Composed:
 def _one_run(composed: Composed, words: list[str]) -> int:
     recipes = build_recipes(composed.config)
     recipes.check_training()
-    recipes.check_files()
-    check_machine(recipes.hardware)
-    warnings = recipes.warnings()
-    for line in warnings:
-        print(f"warning: {line}", file=sys.stderr)
+    warnings = look_first(recipes)
     if wants_dry_run(composed.config):
         return dry_run(composed.config)[0]
     run, is_new = run_folder(composed)
     with run.lock() as lock:
         print(f"run folder: {run.path}", flush=True)
-        for option in composed.followed:
-            print(
-                f"{option}: chosen by the data, dataset={composed.choices['dataset']}", flush=True
-            )
+        tell_followed(composed)
         _tell_preset(composed)
         command = shlex.join(["python", "-m", "sdexp.train", *words])
         freeze(run, composed, command, "running", warnings)

@@ -193,15 +193,13 @@ def _evaluate(run: RunFolder, name: str) -> None:
         from sdexp.engine.evaluate.evaluation import Evaluation, evaluate
         from sdexp.engine.hardware import peak_memory_gb
         from sdexp.engine.recorder import opened_data
-        from sdexp.engine.saved import check_saved, remember
+        from sdexp.engine.saved import check_weights
 
     folder = run.evaluation(name)
     recipes = read_recipes(folder.config)
     if is_main() and not name:
         run.change_record(stage="evaluate")
-    if is_main():
-        remember(run, recipes.finetune.given_files())
-    check_saved(run)
+    check_weights(run, recipes.finetune.given_files(), is_main())
     work = Evaluation(run, folder, recipes, Store(default_root()))
     done = evaluate(work)
     if done is None:
@@ -229,23 +227,22 @@ def _folders(run: RunFolder, name: str) -> None:
 
 def _generate(run: RunFolder, name: str) -> None:
     from sdexp.engine.evaluate.generation import generate
-    from sdexp.engine.saved import check_saved, remember
+    from sdexp.engine.saved import check_weights
 
     folder = run.generated / name
     request = read_record(folder / "request.json", GenerateRequest)
     recipes = read_recipes(run.config)
-    remember(run, recipes.finetune.given_files())
-    check_saved(run)
+    check_weights(run, recipes.finetune.given_files(), is_main())
     generate(run, folder, recipes, Store(default_root()), request)
 
 
 def _export(run: RunFolder, name: str) -> None:
     from sdexp.engine.export import export
-    from sdexp.engine.saved import check_saved
+    from sdexp.engine.saved import check_weights
 
-    check_saved(run)
     form, _, step = name.partition("-")
     recipes = read_recipes(run.config)
+    check_weights(run, recipes.finetune.given_files(), is_main())
     export(run, run.half_export(name), recipes, ExportFormat(form), int(step) if step else None)
 
 

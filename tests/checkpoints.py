@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from sdexp.ground.streams import stream
-from sdexp.model.architecture import CONFIGS, network_kinds, published_tokenizer
+from sdexp.model.architecture import CONFIGS, network_of, published_tokenizer
 from sdexp.model.base import Draws
 from sdexp.model.checkpoint import AbstractCheckpoint, Weights
 from sdexp.model.stable_diffusion import StableDiffusion
@@ -58,7 +58,7 @@ def tiny_checkpoint(folder: Path, family: str, seed: int = 0) -> Path:
     for config in sorted(folder.glob("*/config.json")):
         name = config.parent.name
         torch.manual_seed(seed)
-        network = _network(network_kinds()[name], config.parent)
+        network: Any = network_of(name, config.parent)
         for parameter in network.parameters():
             # The usual initial weights are so small that nothing would matter.
             if parameter.ndim > 1:
@@ -67,12 +67,6 @@ def tiny_checkpoint(folder: Path, family: str, seed: int = 0) -> Path:
     for tokenizer in folder.glob("tokenizer*"):
         published_tokenizer(family, tokenizer.name).save_pretrained(tokenizer)
     return folder
-
-
-def _network(kind: Any, folder: Path) -> Any:
-    if hasattr(kind, "load_config"):
-        return kind.from_config(kind.load_config(folder))
-    return kind(kind.config_class.from_pretrained(folder))
 
 
 def _narrow_text(folder: Path) -> int:

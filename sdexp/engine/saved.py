@@ -17,15 +17,15 @@ def describe(folder: Path) -> dict[str, SavedFile]:
     }
 
 
-def remember(run: RunFolder, files: list[Path]) -> None:
-    """Note files outside of the run that its weights are read from, the first time."""
-    if files and not run.read_record().weights:
-        seen = {str(file.absolute()): SavedFile(file_sha256(file), _shapes(file)) for file in files}
+def check_weights(run: RunFolder, given: list[Path], notes: bool) -> None:
+    """Raise `DataError` unless the files of weights are those that the run's record names.
+
+    given: files outside of the run that its weights are read from, which are noted the first time
+    by the process that `notes`.
+    """
+    if notes and given and not run.read_record().weights:
+        seen = {str(file.absolute()): SavedFile(file_sha256(file), _shapes(file)) for file in given}
         run.change_record(weights=seen)
-
-
-def check_saved(run: RunFolder) -> None:
-    """Raise `DataError` unless the files of weights are those that the run's record names."""
     for name, saved in run.read_record().weights.items():
         file = run.weights / name
         if not file.is_file():

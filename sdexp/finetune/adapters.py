@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from sdexp.finetune.base import Restored
 from sdexp.finetune.layouts import (
+    ADAPTER,
     METADATA_KEY,
-    TEXT,
+    PEFT_SETTINGS,
     Place,
-    cross_attention_widths,
     likely_reason,
     places,
     split_key,
@@ -22,13 +22,10 @@ from sdexp.finetune.layouts import (
 from sdexp.ground.applied import Applied
 from sdexp.ground.errors import DataError
 from sdexp.ground.tensors import check_finite, read_metadata, read_tensors
-from sdexp.model.base import LoadedModel
+from sdexp.model.base import TEXT_PREFIX, LoadedModel
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
-
-PEFT_CONFIG = "adapter_config.json"
-NAME = "default"
 
 
 @dataclass
@@ -55,26 +52,27 @@ def restore_adapters(
     """Put the adapters of a file into an original, whatever the layout of the file.
 
     expected: the layers that it must have, where that is known; component: the network that it is
-    for, where its place says that. Raises `DataError` for a file that
-    is damaged, of another model, or whose scale is not known; what it has too much or too little
-    stands in the proof.
+    for, where its place says that. Raises `DataError` for a file that is damaged, of another model,
+    or whose scale is not known; what it has too much or too little stands in the proof.
     """
     tensors = read_tensors(file)
     check_finite(str(file), tensors)
     layers, foreign = _sorted(model, tensors, component)
     if not layers and tensors:
-        reason = likely_reason(list(tensors), cross_attention_widths(tensors), model)
+        first = next(iter(tensors))
         raise DataError(
-            f"{file}: none of {len(tensors)} tensors fits (first: {next(iter(tensors))}); {reason}"
+            f"{file}: none of {len(tensors)} tensors fits (first: {first}); "
+            f"{likely_reason(tensors, model)}"
         )
-    missing = [f"{place.component}.{place.layer}" for place in sorted_places(expected, layers)]
+    lacking = (expected or set()) - set(layers)
+    missing = sorted(f"{place.component}.{place.layer}" for place in lacking)
     whole = {place: layer for place, layer in layers.items() if {"down", "up"} <= {*layer.tensors}}
     missing += [f"the other half of {layers[p].keys[0]}" for p in layers if p not in whole]
     misfits = _misfits(model, whole)
     if misfits:
-        reason = likely_reason(list(tensors), cross_attention_widths(tensors), model)
         raise DataError(
-            f"{file}: {len(misfits)} tensors do not fit (first: {misfits[0]}); {reason}"
+            f"{file}: {len(misfits)} tensors do not fit (first: {misfits[0]}); "
+            f"{likely_reason(tensors, model)}"
         )
     settings = _settings(file)
     for name in sorted({place.component for place in whole}):
@@ -88,12 +86,6 @@ def restore_adapters(
         unexpected=tuple(sorted(foreign)),
     )
     return Restored(applied, model.unload_adapters)
-
-
-def sorted_places(expected: set[Place] | None, found: dict[Place, Layer]) -> list[Place]:
-    """Those that are expected and not found."""
-    lacking = (expected or set()) - set(found)
-    return sorted(lacking, key=lambda place: (place.component, place.layer))
 
 
 def _sorted(
@@ -143,7 +135,7 @@ def _fits(layer: Layer, weight: Tensor) -> bool:
 
 def _settings(file: Path) -> dict[str, Any]:
     """What metadata or a configuration beside the file say of scales; empty where nothing is."""
-    beside = file.with_name(PEFT_CONFIG)
+    beside = file.with_name(PEFT_SETTINGS)
     metadata = read_metadata(file)
     try:
         if METADATA_KEY in metadata:
@@ -185,21 +177,18 @@ def _attach(
         use_dora=bool(magnitudes),
         use_rslora=bool(settings["use_rslora"]) if "use_rslora" in settings else False,
     )
-    inject_adapter_in_model(config, module, NAME)
+    inject_adapter_in_model(config, module, ADAPTER)
     with torch.no_grad():
         for name, layer in layers.items():
             adapted: Any = module.get_submodule(name)
-            adapted.lora_A[NAME].weight.copy_(_shaped(layer, "down", adapted.lora_A[NAME].weight))
-            adapted.lora_B[NAME].weight.copy_(_shaped(layer, "up", adapted.lora_B[NAME].weight))
+            parts = {"down": adapted.lora_A, "up": adapted.lora_B}
             if magnitudes:
-                own = adapted.lora_magnitude_vector[NAME].weight
-                own.copy_(_shaped(layer, "magnitude", own))
+                parts["magnitude"] = adapted.lora_magnitude_vector
+            for part, holder in parts.items():
+                own = holder[ADAPTER].weight
+                # A layer of 1x1 convolutions may be saved as a linear one, and the other way about.
+                own.copy_(layer.tensors[part].reshape(own.shape))
     module.requires_grad_(False).eval()
-
-
-def _shaped(layer: Layer, part: str, own: Tensor) -> Tensor:
-    """A layer of 1x1 convolutions may be saved as a linear one, and the other way about."""
-    return layer.tensors[part].to(own.dtype).reshape(own.shape)
 
 
 def _alphas(file: Path, layers: dict[str, Layer], settings: dict[str, Any]) -> dict[str, float]:
@@ -229,7 +218,7 @@ def _matches(file: Path, pattern: str, layer: str) -> bool:
         expression = re.compile(rf"(.*\.)?({pattern})")
     except re.error as error:
         raise DataError(f"{file}: its alpha_pattern {pattern} is no pattern ({error})") from error
-    return bool(expression.fullmatch(layer) or expression.fullmatch(f"{TEXT}{layer}"))
+    return bool(expression.fullmatch(layer) or expression.fullmatch(f"{TEXT_PREFIX}{layer}"))
 
 
 def _number(file: Path, what: str, value: Any) -> float:

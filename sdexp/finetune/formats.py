@@ -7,25 +7,18 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sdexp.finetune.layouts import METADATA_KEY, PEFT_PREFIX, TEXT
+from sdexp.finetune.layouts import FAMILIES, METADATA_KEY, PEFT_PREFIX, PEFT_SETTINGS
 from sdexp.ground.errors import ConfigError
 from sdexp.ground.files import write_text
 from sdexp.ground.tensors import write_tensors
-from sdexp.model.base import LoadedModel
+from sdexp.model.base import TEXT_PREFIX, LoadedModel
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 DIFFUSERS_FILE = "pytorch_lora_weights.safetensors"
 PEFT_FILE = "adapter_model.safetensors"
-PEFT_SETTINGS = "adapter_config.json"
 KOHYA_FILE = "lora.safetensors"
-# What kohya's tools call a family, by the width of its text side.
-FAMILIES = {
-    768: ("sd_v1", "stable-diffusion-v1/lora"),
-    1024: ("sd_v2", "stable-diffusion-v2-512/lora"),
-    2048: ("sdxl_base_v1-0", "stable-diffusion-xl-v1-base/lora"),
-}
 
 
 class ExportFormat(StrEnum):
@@ -127,13 +120,13 @@ def write_kohya(model: LoadedModel, folder: Path, notes: dict[str, str]) -> None
                 raise ConfigError("format=kohya: has no place for DoRA; choose diffusers or peft")
             rank = module.r[adapter]
             ranks.add(rank)
-            flat = components[name].flat_prefixes[0] + layer.removeprefix(TEXT).replace(".", "_")
+            flat = components[name].flat_prefix + layer.removeprefix(TEXT_PREFIX).replace(".", "_")
             tensors[f"{flat}.lora_down.weight"] = module.lora_A[adapter].weight
             tensors[f"{flat}.lora_up.weight"] = module.lora_B[adapter].weight
             # Readers scale by alpha / rank, whatever scale was trained with.
             tensors[f"{flat}.alpha"] = torch.tensor(module.scaling[adapter] * rank)
     header = {"ss_network_module": "networks.lora", "ss_network_dim": str(max(ranks)), **notes}
     if model.text_width in FAMILIES:
-        version, architecture = FAMILIES[model.text_width]
+        _, version, architecture = FAMILIES[model.text_width]
         header |= {"ss_base_model_version": version, "modelspec.architecture": architecture}
     write_tensors(folder / KOHYA_FILE, tensors, header)

@@ -142,6 +142,6 @@ def _whose(model: LoadedModel, place: Path, tensors: Tensors) -> dict[str, Tenso
         first = next(iter(tensors), "none")
         raise DataError(
             f"{place}: none of {len(tensors)} tensors belongs to {', '.join(known)} (first: "
-            f"{first}); {likely_reason(list(tensors), {}, model)}"
+            f"{first}); {likely_reason(tensors, model)}"
         )
     return {name: own_names(model.components()[name], tensors)}

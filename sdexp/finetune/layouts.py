@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-from sdexp.model.base import Component, LoadedModel
+from sdexp.model.base import TEXT_PREFIX, Component, LoadedModel
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Part = Literal["down", "up", "alpha", "magnitude"]
 
@@ -33,7 +36,15 @@ ENDS: dict[str, Part] = {
 PEFT_PREFIX = "base_model.model."
 # Where diffusers keeps the configuration of adapters, in the header of their file.
 METADATA_KEY = "lora_adapter_metadata"
-TEXT = "text_model."
+PEFT_SETTINGS = "adapter_config.json"
+# The adapter's name inside PEFT.
+ADAPTER = "default"
+# Families by the width of their text side: for people, and as kohya's tools call them.
+FAMILIES = {
+    768: ("Stable Diffusion 1", "sd_v1", "stable-diffusion-v1/lora"),
+    1024: ("Stable Diffusion 2", "sd_v2", "stable-diffusion-v2-512/lora"),
+    2048: ("SDXL", "sdxl_base_v1-0", "stable-diffusion-xl-v1-base/lora"),
+}
 
 
 @dataclass(frozen=True)
@@ -75,46 +86,38 @@ def places(model: LoadedModel, only: str | None = None) -> dict[str, Place]:
 
 
 def _spellings(name: str, component: Component, layer: str) -> list[str]:
-    plain = layer.removeprefix(TEXT)
-    dotted = [plain, f"{TEXT}{plain}"]
+    plain = layer.removeprefix(TEXT_PREFIX)
+    dotted = [plain, f"{TEXT_PREFIX}{plain}"]
     spellings = [f"{name}.{text}" for text in dotted] + dotted
-    for flat in component.flat_prefixes:
-        names = (plain, component.original_name(plain))
-        spellings += [f"{flat}{text.replace('.', '_')}" for text in names]
-    return spellings
+    names = (plain, component.original_name(plain))
+    flat = [f"{component.flat_prefix}{text.replace('.', '_')}" for text in names]
+    return spellings + flat
 
 
-def likely_reason(keys: list[str], widths: dict[str, int], model: LoadedModel) -> str:
-    """Why a file does not fit, as far as its names and widths tell; ends what is told.
-
-    widths: inputs of the file's cross-attention layers, by key.
-    """
-    if any(re.fullmatch(r"(unet|text_encoder):\d+:(up|down)", key) for key in keys):
+def likely_reason(tensors: dict[str, Tensor], model: LoadedModel) -> str:
+    """Why a file does not fit, as far as its names and widths tell; ends what is told."""
+    if any(re.fullmatch(r"(unet|text_encoder):\d+:(up|down)", key) for key in tensors):
         return "its layers are only numbered, which tells no place: convert it with its own tool"
-    lycoris = [key for key in keys if re.search(r"\.(hada_|lokr_|lora_mid|oft_)", key)]
+    lycoris = [key for key in tensors if re.search(r"\.(hada_|lokr_|lora_mid|oft_)", key)]
     if lycoris:
         return f"{lycoris[0]} is of another method than LoRA"
     own = model.text_width
+    widths = cross_attention_widths(tensors)
     other = next((width for width in widths.values() if width != own), None)
     if other is not None:
-        families = {768: "Stable Diffusion 1", 1024: "Stable Diffusion 2", 2048: "SDXL"}
-        made = families[other] if other in families else f"a text side of width {other}"
+        made = FAMILIES[other][0] if other in FAMILIES else f"a text side of width {other}"
         return f"it was made for {made}, this model's text side is {own} wide"
-    if any(key.startswith(("lora_te1_", "lora_te2_", "text_encoder_2.")) for key in keys):
+    if any(key.startswith(("lora_te1_", "lora_te2_", "text_encoder_2.")) for key in tensors):
         return "it was made for SDXL"
     return "these weights belong to another model"
 
 
-def cross_attention_widths(tensors: dict[str, Any]) -> dict[str, int]:
+def cross_attention_widths(tensors: dict[str, Tensor]) -> dict[str, int]:
     """Inputs of the layers that read a prompt, by the names of their tensors."""
     found = {}
     for key, tensor in tensors.items():
         split = split_key(key)
-        if (
-            split
-            and split[1] == "down"
-            and tensor.ndim > 1
-            and re.search(r"attn2[._]to_[kv]$", split[0])
-        ):
+        is_down = split is not None and split[1] == "down" and tensor.ndim > 1
+        if split and is_down and re.search(r"attn2[._]to_[kv]$", split[0]):
             found[key] = int(tensor.shape[1])
     return found

@@ -72,30 +72,24 @@ class Lora(AbstractFinetune):
 
     def attach(self, model: LoadedModel) -> dict[str, nn.Parameter]:
         freeze_all(model)
-        self._check_targets(model)
-        trained: dict[str, nn.Parameter] = {}
         components = model.components()
+        adapted = {n: c.module for n, c in components.items() if c.adapter_prefix is not None}
+        self._check_targets(adapted)
+        self._check_patterns(adapted)
+        trained: dict[str, nn.Parameter] = {}
         for name in self.components:
             module: Any = components[name].module
             module.add_adapter(self._peft_config(components[name].unread))
             trained |= added(name, module)
         return trained
 
-    def _check_targets(self, model: LoadedModel) -> None:
+    def _check_targets(self, adapted: dict[str, nn.Module]) -> None:
         """Raise `ConfigError` for a target that no layer has, and a component without a target."""
-        components = model.components()
-        adapted = {n: c.module for n, c in components.items() if c.adapter_prefix is not None}
         found = {
             name: {target for target in self.target_modules if _is_target(module, target)}
             for name, module in adapted.items()
         }
         unknown = [t for t in self.target_modules if not any(t in of for of in found.values())]
-        for key in {**self.rank_pattern, **self.alpha_pattern}:
-            if not any(_is_target(module, key) for module in adapted.values()):
-                raise ConfigError(
-                    f"finetune.rank_pattern, alpha_pattern: no layer is called {key}; name the end "
-                    "of a layer's name, such as attn2.to_k"
-                )
         if unknown:
             raise ConfigError(
                 f"finetune.target_modules: no linear or convolution layer is called {unknown[0]}; "
@@ -107,6 +101,15 @@ class Lora(AbstractFinetune):
                 f"finetune.target_modules={self.target_modules}: no such layer in {bare[0]}; "
                 f"name one, or take {bare[0]} out of finetune.components"
             )
+
+    def _check_patterns(self, adapted: dict[str, nn.Module]) -> None:
+        """Raise `ConfigError` for a pattern that no layer has."""
+        for key in {**self.rank_pattern, **self.alpha_pattern}:
+            if not any(_is_target(module, key) for module in adapted.values()):
+                raise ConfigError(
+                    f"finetune.rank_pattern, alpha_pattern: no layer is called {key}; name the end "
+                    "of a layer's name, such as attn2.to_k"
+                )
 
     def _peft_config(self, unread: tuple[str, ...]) -> Any:
         """unread: how the names of layers begin that get no adapter."""

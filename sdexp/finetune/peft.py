@@ -15,15 +15,13 @@ from sdexp.finetune.base import (
     freeze_all,
     write_component,
 )
+from sdexp.finetune.layouts import ADAPTER
 from sdexp.ground.build import did_you_mean
 from sdexp.ground.errors import ConfigError, DivergedError
 from sdexp.model.base import LoadedModel
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
-
-# The adapter's name inside PEFT.
-NAME = "default"
 
 
 @dataclass(frozen=True)
@@ -77,7 +75,7 @@ class Peft(AbstractFinetune):
         for name in self.components:
             module = model.modules()[name]
             try:
-                inject_adapter_in_model(self._config(), module, NAME)
+                inject_adapter_in_model(self._config(), module, ADAPTER)
             except (TypeError, ValueError, KeyError, AttributeError, NotImplementedError) as error:
                 first = (str(error).splitlines() or [type(error).__name__])[0]
                 raise ConfigError(

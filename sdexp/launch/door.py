@@ -1,9 +1,9 @@
-"""What all doors share: telling faults, finding runs, ending with the right code."""
+"""What all doors share: looking first, telling faults, finding runs, ending with the right code."""
 
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import TracebackType
 
 from sdexp.finetune.base import AbstractFinetune
@@ -13,7 +13,10 @@ from sdexp.ground.interrupt import Interrupted, interruptible, listening
 from sdexp.ground.plugins import trusted
 from sdexp.ground.run import RunFolder
 from sdexp.launch.arguments import Arguments, read_arguments
+from sdexp.launch.compose import Composed
+from sdexp.launch.machine import check_machine
 from sdexp.launch.show import show
+from sdexp.recipes import Recipes
 
 INTERNAL = 70
 # 128 + SIGPIPE: whoever read our output, such as `head`, has had enough.
@@ -54,6 +57,30 @@ def _end_as_internal(
     traceback.print_exception(kind, error, trace)
     sys.stdout.flush()
     os._exit(INTERNAL)
+
+
+def look_first(recipes: Recipes) -> list[str]:
+    """Check files and machine before anything is made; warnings, which are told.
+
+    Raises `ConfigError` or `DataError`.
+    """
+    recipes.check_files()
+    check_machine(recipes.hardware)
+    warnings = recipes.warnings()
+    tell_warnings(warnings)
+    return warnings
+
+
+def tell_warnings(lines: Iterable[str]) -> None:
+    """One line each, apart from what the command prints."""
+    for line in lines:
+        print(f"warning: {line}", file=sys.stderr)
+
+
+def tell_followed(composed: Composed) -> None:
+    """Options that the person did not choose, and that suit the data."""
+    for option in composed.followed:
+        print(f"{option}: chosen by the data, dataset={composed.choices['dataset']}", flush=True)
 
 
 def refuse_ranks() -> None:

@@ -2,7 +2,6 @@
 
 import shlex
 import shutil
-import sys
 
 from sdexp.ground.assets import hub_is_reachable
 from sdexp.ground.build import Config, typed, write_config
@@ -15,6 +14,7 @@ from sdexp.ground.records import RunRecord
 from sdexp.ground.run import RunFolder, new_run_folder
 from sdexp.launch.arguments import Arguments
 from sdexp.launch.compose import compose
+from sdexp.launch.door import tell_warnings
 from sdexp.launch.freeze import OUTPUTS, commit
 from sdexp.launch.job import REFUSED, run_stages, status_of, write_page
 from sdexp.recipes import Judging, build_judging
@@ -38,8 +38,7 @@ def evaluate_folders(arguments: Arguments) -> int:
     if missing:
         raise DataError("\n".join(missing))
     warnings = judging.warnings()
-    for line in warnings:
-        print(f"warning: {line}", file=sys.stderr)
+    tell_warnings(warnings)
     run = _folder(config)
     with run.lock() as lock:
         print(f"evaluation folder: {run.path}", flush=True)

@@ -3,18 +3,16 @@
 import json
 import shlex
 import shutil
-import sys
 from pathlib import Path
 
 from sdexp.ground.errors import ConfigError, DataError
-from sdexp.ground.run import RunFolder
 from sdexp.launch.arguments import Arguments
 from sdexp.launch.compose import Composed, compose
+from sdexp.launch.door import look_first, tell_followed
 from sdexp.launch.files import option_file
 from sdexp.launch.freeze import freeze, run_folder
 from sdexp.launch.job import REFUSED, carry_out
-from sdexp.launch.machine import check_machine
-from sdexp.recipes import Recipes, build_recipes
+from sdexp.recipes import build_recipes
 
 ORIGINAL = "original="
 FINETUNED = "finetuned="
@@ -64,31 +62,18 @@ def evaluate_weights(arguments: Arguments) -> int:
     recipes = build_recipes(composed.config)
     if not recipes.evaluation.enabled:
         raise ConfigError("evaluation=none: there is nothing to evaluate; leave it out")
-    command = shlex.join(["python", "-m", "sdexp.evaluate", *arguments.words])
-    run, code = in_run_of_weights(composed, recipes, command, ["evaluate"])
-    if code == 0:
-        print(f"report: {run.report_html}", flush=True)
-    return code
-
-
-def in_run_of_weights(
-    composed: Composed, recipes: Recipes, command: str, stages: list[str]
-) -> tuple[RunFolder, int]:
-    """Carry out stages in the run folder of a configuration; folder and exit code."""
-    recipes.check_files()
-    check_machine(recipes.hardware)
-    warnings = recipes.warnings()
-    for line in warnings:
-        print(f"warning: {line}", file=sys.stderr)
+    warnings = look_first(recipes)
     run, is_new = run_folder(composed)
     with run.lock() as lock:
         print(f"run folder: {run.path}", flush=True)
-        for option in composed.followed:
-            print(f"{option}: chosen by the data, dataset={composed.choices['dataset']}")
+        tell_followed(composed)
+        command = shlex.join(["python", "-m", "sdexp.evaluate", *arguments.words])
         freeze(run, composed, command, "running", warnings)
         run.change_record(stage="evaluate")
-        code = carry_out(run, recipes, lock, stages)
+        code = carry_out(run, recipes, lock, ["evaluate"])
         if code in REFUSED and is_new and not run.partial.exists():
             shutil.rmtree(run.path)
             print("nothing was made; the folder is removed", flush=True)
-    return run, code
+    if code == 0:
+        print(f"report: {run.report_html}", flush=True)
+    return code

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,8 +28,17 @@ def architectures() -> list[str]:
 
 def new_network(architecture: str, name: str) -> nn.Module:
     """The network `name` of an architecture, with the usual initial weights."""
-    network: nn.Module = _makers()[name](CONFIGS / architecture / name)
-    return network
+    return network_of(name, CONFIGS / architecture / name)
+
+
+def network_of(name: str, folder: Path) -> nn.Module:
+    """The network `name` of a folder with its configuration."""
+    kind = network_kinds()[name]
+    if hasattr(kind, "load_config"):
+        diffuser: nn.Module = kind.from_config(kind.load_config(folder))
+        return diffuser
+    transformer: nn.Module = kind(kind.config_class.from_pretrained(folder))
+    return transformer
 
 
 def network_kinds() -> dict[str, Any]:
@@ -45,21 +52,6 @@ def network_kinds() -> dict[str, Any]:
         "text_encoder": CLIPTextModel,
         "text_encoder_2": CLIPTextModelWithProjection,
     }
-
-
-def _makers() -> dict[str, Callable[[Path], Any]]:
-    return {
-        name: partial(_of_transformers if name.startswith("text") else _of_diffusers, kind)
-        for name, kind in network_kinds().items()
-    }
-
-
-def _of_diffusers(kind: Any, folder: Path) -> Any:
-    return kind.from_config(kind.load_config(folder))
-
-
-def _of_transformers(kind: Any, folder: Path) -> Any:
-    return kind(kind.config_class.from_pretrained(folder))
 
 
 def published_tokenizer(architecture: str, name: str) -> CLIPTokenizer:

@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 
+# What published files put before the tensors of a CLIP text encoder; transformers 5 dropped it in
+# one class.
+TEXT_PREFIX = "text_model."
+
+
 @dataclass(frozen=True)
 class Moments:
     """Mean and log-variance of the VAE posterior, each [B, C, h, w], not yet scaled."""
@@ -69,7 +74,7 @@ class Component:
     files put before the names of its tensors; adapter_prefix: the same in files of adapters, None
     where it takes none; settings: its configuration, with the text of its config.json. unread: how
     the names of tensors begin that the family never reads, such as a layer behind its condition.
-    flat_prefixes: what kohya's adapters put before names whose dots are underscores; original_name:
+    flat_prefix: what kohya's adapters put before names whose dots are underscores; original_name:
     from the name of a layer to that in the family's original layout.
     """
 
@@ -79,7 +84,7 @@ class Component:
     adapter_prefix: str | None
     settings: str
     unread: tuple[str, ...] = ()
-    flat_prefixes: tuple[str, ...] = ()
+    flat_prefix: str = ""
     original_name: Callable[[str], str] = str
 
 

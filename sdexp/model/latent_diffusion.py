@@ -51,7 +51,7 @@ class LoadedLatentDiffusion(LoadedModel):
                 tensor_prefix="",
                 adapter_prefix="unet.",
                 settings=settings_text(self.unet.to_json_string()),
-                flat_prefixes=("lora_unet_",),
+                flat_prefix="lora_unet_",
                 original_name=partial(original_name, self.unet.config),
             ),
             **self.text.components(),

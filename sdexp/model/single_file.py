@@ -11,6 +11,7 @@ from sdexp.ground.applied import HARMLESS, apply_all
 from sdexp.ground.errors import DataError
 from sdexp.ground.tensors import read_tensors
 from sdexp.model.architecture import CONFIGS, new_network
+from sdexp.model.base import TEXT_PREFIX
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -27,7 +28,6 @@ SECOND = "Stable Diffusion 2"
 XL = "Stable Diffusion XL"
 FAMILIES = {CLIP: FIRST, OPEN_CLIP: SECOND, SECOND_OF_TWO: XL}
 UNET = "model.diffusion_model."
-PREFIX = "text_model."
 
 
 def read_single_file(file: Path, architecture: str, names: tuple[str, ...]) -> dict[str, Any]:
@@ -125,7 +125,7 @@ def _own_names(network: nn.Module, tensors: Tensors) -> Tensors:
     """Under the names that they have in memory: some text encoders there have no prefix."""
     own = network.state_dict()
     return {
-        (name if name in own else name.removeprefix(PREFIX)): tensor
+        (name if name in own else name.removeprefix(TEXT_PREFIX)): tensor
         for name, tensor in tensors.items()
         if not name.endswith(HARMLESS)
     }

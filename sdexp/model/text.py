@@ -7,15 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sdexp.model.base import Component, Condition, Framing
+from sdexp.model.base import TEXT_PREFIX, Component, Condition, Framing
 from sdexp.model.single_file import XL, family_by
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 FILE = "model.safetensors"
-# Older readers name the tensors of a text encoder with it; transformers 5 dropped it in one class.
-PREFIX = "text_model."
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,7 @@ class OneEncoder(AbstractTextSide):
         return Condition(encoder(tokens).last_hidden_state)
 
     def components(self) -> dict[str, Component]:
-        one = _component("text_encoder", self.encoders, PREFIX, "lora_te_")
+        one = _component("text_encoder", self.encoders, TEXT_PREFIX, "lora_te_")
         return {"text_encoder": one}
 
 
@@ -96,7 +94,7 @@ class TwoEncoders(AbstractTextSide):
             "text_encoder": _component(
                 "text_encoder",
                 self.encoders,
-                PREFIX,
+                TEXT_PREFIX,
                 "lora_te1_",
                 unread=(last, "final_layer_norm."),
             ),
@@ -116,7 +114,7 @@ def _component(
         adapter_prefix=f"{name}.{prefix}",
         settings=encoder.config.to_json_string(),
         unread=unread,
-        flat_prefixes=(f"{flat}text_model_",),
+        flat_prefix=f"{flat}text_model_",
     )
 
 

@@ -93,10 +93,11 @@ def test_peft_reads_its_folders(
     for component in adapted(model):
         network = getattr(pipeline, component)
         wrapped = PeftModel.from_pretrained(network, tmp_path / component)
-        setattr(pipeline, component, wrapped.merge_and_unload())
+        # With its adapters beside the weights: merging would round.
+        setattr(pipeline, component, wrapped.base_model.model)
         settings = json.loads((tmp_path / component / "adapter_config.json").read_text())
         assert settings["base_model_name_or_path"] == "owner/base"
-    assert abs(plain_picture(pipeline) - picture(model)).max() < 1.01
+    assert abs(plain_picture(pipeline) - picture(model)).max() < 0.51
 
 
 @pytest.mark.parametrize("family", ["sd1", "sdxl"])

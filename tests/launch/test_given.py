@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file, save_file
 
-from sdexp import evaluate, generate, train
+from sdexp import evaluate, export, generate, train
 from sdexp.ground.assets import ASSETS
 from sdexp.ground.errors import ConfigError
 from sdexp.ground.record_files import read_record
@@ -72,6 +72,7 @@ def test_they_are_evaluated_and_shown_without_a_training(
     save_file({key: tensor * 2 for key, tensor in tensors.items()}, file, read_metadata(file))
     assert evaluate.main(["run=e", "evaluation.replicates=4"]) == 65
     assert "not what the training wrote or was given" in capfd.readouterr().err
+    assert export.main(["run=e", "format=kohya"]) == 65 and not (run.path / "export").exists()
 
 
 def test_a_prompt_is_shown_without_a_run(weights: Path, empty_folder: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 
 from sdexp.engine.originals import check_original
-from sdexp.engine.train.checkpoint import check_whole, read_checkpoint, saved_steps
+from sdexp.engine.train.checkpoint import read_checkpoint, saved_steps
 from sdexp.engine.train.setup import attach
 from sdexp.ground.errors import ConfigError
 from sdexp.ground.files import HALF_WRITTEN
@@ -25,7 +25,6 @@ def write_weights_of(run: RunFolder, recipes: Recipes, step: int) -> Path:
     if step not in steps:
         told = ", ".join(f"{one:06d}" for one in steps) or "none"
         raise ConfigError(f"checkpoint={step:06d}: there is no such one; there are {told}")
-    check_whole(run.checkpoints)
     model = recipes.model.load("cpu")
     check_original(run, model.fingerprints())
     trained = attach(recipes, model)

@@ -1,7 +1,6 @@
 """Many runs: all composed and checked first, each a fresh child, none harmed by another."""
 
 import shlex
-import sys
 from typing import Any
 
 from sdexp.ground.build import plain, typed
@@ -13,6 +12,7 @@ from sdexp.ground.record_files import write_record
 from sdexp.ground.records import ToldRecord
 from sdexp.ground.run import RunFolder
 from sdexp.launch.arguments import Arguments
+from sdexp.launch.door import tell_warnings
 from sdexp.launch.dry_run import dry_run, say_total, wants_dry_run
 from sdexp.launch.followers import end, following
 from sdexp.launch.machine import check_machine
@@ -32,8 +32,7 @@ def sweep(arguments: Arguments) -> int:
     config = jobs[0].composed.config
     for job in jobs:
         check_machine(job.recipes.hardware)
-    for line in dict.fromkeys(line for job in jobs for line in job.recipes.warnings()):
-        print(f"warning: {line}", file=sys.stderr)
+    tell_warnings(dict.fromkeys(line for job in jobs for line in job.recipes.warnings()))
     if wants_dry_run(config):
         return _dry_runs(jobs)
     settings = typed("sweep", SweepConfig, config.sweep)
