@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from sdexp.engine.recorder import log_numbers
 from sdexp.engine.train.batches import micro_batches
@@ -24,6 +25,7 @@ from sdexp.engine.train.update import Updater
 from sdexp.ground.run import RunFolder
 from sdexp.ground.store import Store
 from sdexp.launch.compose import compose
+from sdexp.model.base import Condition
 from sdexp.objective.base import TrainingBatch
 from sdexp.recipes import Recipes, build_recipes
 
@@ -51,6 +53,27 @@ def our_loop(recipes: Recipes, folder: Path) -> Callable[[], None]:
     return step
 
 
+class DrawnBatch(TrainingBatch):
+    """What the loss of the bare loop sees."""
+
+    def __init__(self, latents: Tensor, condition: Condition, drawn: dict[str, Tensor]) -> None:
+        self._latents = latents
+        self._condition = condition
+        self._drawn = drawn
+
+    def draw(self, name: str, one: Callable[[torch.Generator], Tensor]) -> Tensor:
+        return self._drawn[name]
+
+    def latents(self) -> Tensor:
+        return self._latents
+
+    def condition(self) -> Condition:
+        return self._condition
+
+    def image_features(self) -> Tensor:
+        raise NotImplementedError
+
+
 def bare_loop(recipes: Recipes, folder: Path) -> Callable[[], None]:
     """The same model, optimizer, batch and loss, and nothing else."""
     setup = set_up(RunFolder(folder / "bare"), recipes, Store(folder / "store"))
@@ -72,8 +95,9 @@ def bare_loop(recipes: Recipes, folder: Path) -> Callable[[], None]:
         condition = model.encode_prompts(
             [captions[k] for k in chosen], [framings[k] for k in chosen]
         )
-        batch = TrainingBatch(model.latents(picked, draw), condition)
-        objective(model, batch, torch.stack([noise, noise], 1), t).mean().backward()
+        drawn = {"noise": torch.stack([noise, noise], 1), "timestep": t}
+        batch = DrawnBatch(model.latents(picked, draw), condition, drawn)
+        objective(model, batch).mean().backward()
         torch.nn.utils.clip_grad_norm_(parameters, limit)
         optimizer.step()
         optimizer.zero_grad()

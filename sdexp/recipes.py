@@ -1,6 +1,5 @@
 """All recipes of one run."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,104 +14,19 @@ from sdexp.ground.build import (
     Faults,
     build,
     chosen,
-    did_you_mean,
     plain,
     read_run_config,
     typed,
 )
 from sdexp.ground.config import EvaluationConfig, HardwareConfig, SchedulerConfig, TrainingConfig
-from sdexp.ground.errors import ConfigError, DataError
+from sdexp.ground.errors import ConfigError, DataError, what_fails
 from sdexp.metric.base import AbstractMetric
+from sdexp.metric.judging import Judging
 from sdexp.model.base import AbstractModel
 from sdexp.objective.base import AbstractObjective
 from sdexp.optimizer.any_torch import PREFIX, AnyTorch
 from sdexp.optimizer.base import AbstractOptimizer
 from sdexp.tracker.base import AbstractTracker
-
-
-@dataclass(frozen=True)
-class Judging:
-    """What scores pictures, and how."""
-
-    metrics: dict[str, AbstractMetric]
-    backbones: dict[str, AbstractBackbone]
-    evaluation: EvaluationConfig
-
-    def faults(self) -> list[str]:
-        """A line for each metric whose backbone does not fit, and for a primary that is none."""
-        lines = [self._backbone_fault(name, metric) for name, metric in self.metrics.items()]
-        if self.evaluation.primary not in self.metrics:
-            lines.append(
-                f"evaluation.primary={self.evaluation.primary}: not among the metrics; "
-                f"allowed: {', '.join(sorted(self.metrics))}"
-            )
-        return [line for line in lines if line]
-
-    def _backbone_fault(self, name: str, metric: AbstractMetric) -> str:
-        key = f"metric.{name}.backbone={metric.backbone}"
-        if metric.backbone not in self.backbones:
-            hint = did_you_mean(metric.backbone, sorted(self.backbones))
-            return f"{key}: not among the backbones; {hint}"
-        backbone = self.backbones[metric.backbone]
-        lacking = sorted(metric.needs - backbone.gives)
-        if lacking:
-            return f"{key}: gives no {lacking[0]}; choose a backbone that does"
-        if metric.standard and metric.standard not in backbone.standards:
-            return f"{key}: not the network that {metric.standard} is defined by; choose that one"
-        if not metric.is_effect_known:
-            return (
-                f"metric.{name}.smallest_effect: none is known over {metric.backbone}; say which "
-                f"difference would matter by +metric.{name}.smallest_effect.{metric.backbone}=..."
-            )
-        return ""
-
-    @property
-    def used(self) -> list[str]:
-        """Names of the backbones that a metric rests on."""
-        return sorted({metric.backbone for metric in self.metrics.values()})
-
-    @property
-    def embedded(self) -> list[str]:
-        """Metrics whose judge knows the embedded world only."""
-        return [n for n, m in self.metrics.items() if self.backbones[m.backbone].is_embedded]
-
-    def warnings(self) -> list[str]:
-        """What a person should know who has pictures of the real world scored."""
-        embedded = self.embedded
-        if not embedded:
-            return []
-        judge = self.backbones[self.metrics[embedded[0]].backbone].name
-        return [
-            f"the embedded judge {judge} was trained on coloured shapes; its scores of other "
-            f"pictures ({', '.join(embedded)}) mean little: choose a real one with "
-            "evaluation.scorer"
-        ]
-
-    def missing_files(self, reachable: bool) -> list[str]:
-        """A line for each file of weights that is missing on this machine.
-
-        reachable: whether what is missing would be fetched.
-        """
-        return told(
-            [partial(self.backbones[n].check, self._key_of(n), reachable) for n in self.used]
-        )
-
-    def _key_of(self, backbone: str) -> str:
-        """What a person sets to choose the weights of a backbone."""
-        is_scorer = self.backbones[backbone].name == self.evaluation.scorer
-        key = f"backbone.{backbone}.pretrained_model_name_or_path"
-        return "evaluation.scorer" if is_scorer else key
-
-
-def told(checks: list[Callable[[], None]]) -> list[str]:
-    """What the checks that fail say."""
-    lines = []
-    for check in checks:
-        try:
-            check()
-        except DataError as error:
-            lines.append(str(error))
-    return lines
 
 
 @dataclass(frozen=True)
@@ -136,7 +50,7 @@ class Recipes:
 
     def check(self) -> None:
         """What two sections must agree on; raises `ConfigError` with every fault."""
-        lines = self._foreign_components() + self._meaningless()
+        lines = self._foreign_components() + self._meaningless() + self._objective_faults()
         lines += self.judging.faults() or self._blind_judges()
         if lines:
             raise ConfigError("\n".join(lines))
@@ -156,6 +70,24 @@ class Recipes:
             "model.allow_random=true for a test"
         ]
 
+    def _objective_faults(self) -> list[str]:
+        objective = self.objective
+        lines = []
+        reached = objective.reaches
+        if reached is not None and not set(self.finetune.components) <= set(reached):
+            lines.append(
+                f"finetune.components={self.finetune.components}: the loss of this objective "
+                f"reaches {', '.join(reached)} only; choose finetune={reached[0]}"
+            )
+        if objective.compares_samples and self.training.train_batch_size < 2:
+            lines.append(
+                f"training.train_batch_size={self.training.train_batch_size}: this objective "
+                "compares the samples of a batch; set 2 or more"
+            )
+        if objective.tower is not None:
+            lines += self.judging.tower_faults(objective.tower, objective.tower_gives)
+        return lines
+
     def _blind_judges(self) -> list[str]:
         """Judges of the embedded world see nothing in other pictures."""
         blind = self.judging.embedded
@@ -168,7 +100,7 @@ class Recipes:
 
     def warnings(self) -> list[str]:
         """What a person should know before the run."""
-        lines = self.model.warnings()
+        lines = self.model.warnings() + self._objective_warnings()
         if self.dataset.is_embedded or not self.model.is_embedded:
             return lines
         return [
@@ -176,6 +108,19 @@ class Recipes:
             "the embedded model knows coloured shapes of 64 pixels and nothing of these pictures; "
             "choose a real one, such as model=sd14",
         ]
+
+    def _objective_warnings(self) -> list[str]:
+        lines = []
+        if self.objective.compares_samples:
+            lines.append(
+                "the loss compares the samples of a micro-batch: other than elsewhere, "
+                "training.train_batch_size, training.gradient_accumulation_steps and "
+                "hardware.num_processes change what is learned"
+            )
+        tower = self.objective.tower
+        if tower is not None and self.evaluation.enabled:
+            lines += self.judging.partial_to(tower)
+        return lines
 
     def check_training(self) -> None:
         """Raise `ConfigError` for what can only be evaluated."""
@@ -194,8 +139,12 @@ class Recipes:
         """Raise `DataError` with a line for each file that is missing on this machine."""
         self.optimizer.check()
         self.finetune.check()
-        lines = told([self.model.check, self.dataset.check])
-        lines += self.judging.missing_files(hub_is_reachable()) if self.evaluation.enabled else []
+        lines = what_fails([self.model.check, self.dataset.check])
+        judges = self.judging.used if self.evaluation.enabled else []
+        tower = self.objective.tower
+        if self.finetune.trains and tower is not None:
+            judges = sorted({*judges, tower})
+        lines += self.judging.missing_files(judges, hub_is_reachable())
         if lines:
             raise DataError("\n".join(lines))
 

@@ -147,26 +147,20 @@ def train_rank(path: Path, store: Path, rank: int, ranks: int, port: int) -> Non
 
 def note_what_samples_see(one: trainer.Trainer, file: Path) -> None:
     loss_of = one.setup.loss_of
-    noise_of, level_of = loss_of.noise, loss_of.level
+    stream_of = loss_of.stream
 
-    def note(item: Any, what: str, value: torch.Tensor) -> None:
-        with file.open("a") as lines:
-            digest = hashlib.sha256(value.numpy().tobytes()).hexdigest()
-            lines.write(f"{one.state.step + 1} {item.sample_id} {item.caption} {what} {digest}\n")
-
-    def noise(purpose: str, item: Any) -> torch.Tensor:
-        value = noise_of(purpose, item)
+    def noted(name: str, purpose: str, item: Any) -> torch.Generator:
+        generator = stream_of(name, purpose, item)
         if purpose == "train":
-            note(item, "noise", value)
-        return value
+            seen = torch.randn(4, generator=stream_of(name, purpose, item))
+            digest = hashlib.sha256(seen.numpy().tobytes()).hexdigest()
+            with file.open("a") as lines:
+                lines.write(
+                    f"{one.state.step + 1} {item.sample_id} {item.caption} {name} {digest}\n"
+                )
+        return generator
 
-    def level(purpose: str, item: Any) -> torch.Tensor:
-        value = level_of(purpose, item)
-        if purpose == "train":
-            note(item, "timestep", value)
-        return value
-
-    loss_of.noise, loss_of.level = noise, level  # type: ignore[method-assign]
+    loss_of.stream = noted  # type: ignore[method-assign]
 
 
 def evaluate_rank(path: Path, store: Path, rank: int, ranks: int, port: int) -> None:

@@ -13,7 +13,8 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from sdexp import evaluate, generate, train
-from sdexp.engine.train.setup import set_up
+from sdexp.engine.train.items import Item
+from sdexp.engine.train.setup import Setup, set_up
 from sdexp.ground import plugins
 from sdexp.ground.rows import read_rows
 from sdexp.ground.run import RunFolder
@@ -105,18 +106,22 @@ def test_adapters_of_a_foreign_network_are_saved_and_proved(own: Path) -> None:
 def test_a_continuous_level_is_a_function_of_its_sample(new_run: Any, store: Store) -> None:
     setup = set_up(new_run("run"), small(), store)
     items = [setup.pictures[(epoch, index)] for epoch in range(3) for index in range(20)]
-    levels = [setup.loss_of.level("train", item) for item in items]
+    levels = [level_of(setup, item) for item in items]
     assert all(level.dtype == torch.float32 and 0 < level < 1 for level in levels)
     assert len(set(map(float, levels))) == 60
     again = set_up(new_run("again"), small("training.train_batch_size=2"), store)
-    assert [again.loss_of.level("train", item) for item in items] == levels
+    assert [level_of(again, item) for item in items] == levels
+
+
+def level_of(setup: Setup, item: Item) -> torch.Tensor:
+    return setup.model.schedule.draw(setup.loss_of.stream("timestep", "train", item))
 
 
 def test_the_loss_of_a_continuous_schedule_is_the_formula(new_run: Any, store: Store) -> None:
     setup = set_up(new_run("run"), small(), store)
     item = setup.pictures[(0, 5)]
-    level = setup.loss_of.level("train", item).view(1)
-    noise = setup.loss_of.noise("train", item)[:1]
+    level = level_of(setup, item).view(1)
+    noise = torch.randn((3, 8, 8), generator=setup.loss_of.stream("noise", "train", item))
     pixels = item.view.pixels[None].float() / 127.5 - 1
     latents = torch.nn.functional.interpolate(pixels, size=8, mode="area")
     time = level.view(1, 1, 1, 1)

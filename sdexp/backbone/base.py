@@ -12,8 +12,9 @@ from sdexp.ground.errors import DataError
 
 if TYPE_CHECKING:
     import numpy as np
+    from torch import Tensor
 
-Gift = Literal["images", "texts", "pairs", "classes"]
+Gift = Literal["images", "texts", "pairs", "classes", "projection"]
 Standard = Literal["fid", "lpips"]
 
 # Pictures that go through a network together; the same everywhere, so that no bit depends on it.
@@ -64,6 +65,15 @@ class LoadedBackbone(ABC):
         """Features float64 [N, d] of texts, in the same space as those of pictures."""
         raise NotImplementedError
 
+    def project(self, states: Tensor) -> Tensor:
+        """Features [N, d] of pooled states [N, w] of its text tower, with gradients."""
+        raise NotImplementedError
+
+    @property
+    def scale(self) -> float:
+        """What cosines of features of texts and pictures are multiplied by; no unit."""
+        raise NotImplementedError
+
     def overlong(self, texts: list[str]) -> int:
         """How many of the texts `texts` reads only the beginning of."""
         raise NotImplementedError
@@ -102,6 +112,11 @@ class AbstractBackbone(ABC):
     @abstractmethod
     def width(self) -> int:
         """How many numbers the features of a picture are; loads no weights."""
+
+    @property
+    def text_width(self) -> int:
+        """How wide the pooled states are that `project` takes; loads no weights."""
+        raise NotImplementedError
 
     @abstractmethod
     def check(self, key: str, reachable: bool) -> None:

@@ -34,7 +34,7 @@ class Clip(AbstractBackbone):
     `pretrained_model_name_or_path` is an embedded name ("pocket-clip"), a local folder or a Hub id.
     """
 
-    gives: ClassVar[frozenset[Gift]] = frozenset({"images", "texts"})
+    gives: ClassVar[frozenset[Gift]] = frozenset({"images", "texts", "projection"})
 
     pretrained_model_name_or_path: str
 
@@ -51,6 +51,13 @@ class Clip(AbstractBackbone):
         from transformers import CLIPConfig
 
         width: int = CLIPConfig.from_pretrained(located(self.name)).projection_dim
+        return width
+
+    @property
+    def text_width(self) -> int:
+        from transformers import CLIPConfig
+
+        width: int = CLIPConfig.from_pretrained(located(self.name)).text_config.hidden_size
         return width
 
     def check(self, key: str, reachable: bool) -> None:
@@ -78,7 +85,7 @@ class Clip(AbstractBackbone):
             ) from error
         check_loading(f"backbone={self.name}", info)
         _check_end_token(self.name, model, tokenizer)
-        torch.nn.Module.to(model, device)
+        torch.nn.Module.to(model, device).requires_grad_(False)
         return LoadedClip(self.name, model, tokenizer, processor)
 
 
@@ -123,6 +130,14 @@ class LoadedClip(LoadedBackbone):
             embedded = self.model.get_text_features(**tokens)
         features: np.ndarray = embedded.pooler_output.double().cpu().numpy()
         return features
+
+    def project(self, states: Tensor) -> Tensor:
+        projected: Tensor = self.model.text_projection(states)
+        return projected
+
+    @property
+    def scale(self) -> float:
+        return float(self.model.logit_scale.exp())
 
     def overlong(self, texts: list[str]) -> int:
         lengths = [len(ids) for ids in self.tokenizer(texts).input_ids]

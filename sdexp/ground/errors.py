@@ -1,5 +1,7 @@
 """Faults that are told to a person in one line, each with the exit code of its kind."""
 
+from collections.abc import Callable, Iterable
+
 
 class SdexpError(Exception):
     """A fault told to a person in one line; `exit_code` is that of the command."""
@@ -35,3 +37,14 @@ class DivergedError(SdexpError):
     """The loss is not a number any more."""
 
     exit_code = 76
+
+
+def what_fails(checks: Iterable[Callable[[], None]]) -> list[str]:
+    """What those of the checks say that raise `DataError`."""
+    lines = []
+    for check in checks:
+        try:
+            check()
+        except DataError as error:
+            lines.append(str(error))
+    return lines

@@ -77,7 +77,7 @@ def _judges_at_hand(overrides: list[str]) -> str:
     """The set of metrics for real pictures whose networks are all on this machine."""
     config = _as_given("train", [f"metric={COMPLETE}", *overrides]).config
     judging = build_judging(config)
-    return SHIPPED if judging.missing_files(reachable=False) else COMPLETE
+    return SHIPPED if judging.missing_files(judging.used, reachable=False) else COMPLETE
 
 
 def _as_given(name: str, overrides: list[str]) -> Composed:

@@ -17,7 +17,8 @@ from sdexp.launch.compose import compose
 from sdexp.launch.door import tell_warnings
 from sdexp.launch.freeze import OUTPUTS, commit
 from sdexp.launch.job import REFUSED, run_stages, status_of, write_page
-from sdexp.recipes import Judging, build_judging
+from sdexp.metric.judging import Judging
+from sdexp.recipes import build_judging
 
 
 def names_folders(overrides: list[str]) -> bool:
@@ -34,7 +35,7 @@ def evaluate_folders(arguments: Arguments) -> int:
     folders = typed("pictures", FoldersConfig, config.pictures)
     judging = build_judging(config)
     _check(folders, judging)
-    missing = judging.missing_files(hub_is_reachable())
+    missing = judging.missing_files(judging.used, hub_is_reachable())
     if missing:
         raise DataError("\n".join(missing))
     warnings = judging.warnings()

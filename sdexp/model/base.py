@@ -183,6 +183,10 @@ class LoadedModel(ABC):
     def encode_prompts(self, prompts: list[str], framings: list[Framing]) -> Condition:
         """The condition of B samples; prompts are cut at the tokenizer's length."""
 
+    def pooled_prompts(self, prompts: list[str]) -> Tensor:
+        """What the component `text_encoder`, where there is one, pools of prompts, [B, w]."""
+        raise NotImplementedError
+
     @abstractmethod
     def predict(self, noisy: Tensor, level: Tensor, condition: Condition) -> Tensor:
         """The network's output for noisy latents [B, C, h, w] at levels [B]."""

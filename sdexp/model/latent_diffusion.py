@@ -103,6 +103,9 @@ class LoadedLatentDiffusion(LoadedModel):
     def encode_prompts(self, prompts: list[str], framings: list[Framing]) -> Condition:
         return self.text.encode(prompts, framings)
 
+    def pooled_prompts(self, prompts: list[str]) -> Tensor:
+        return self.text.pooled(prompts)
+
     def predict(self, noisy: Tensor, level: Tensor, condition: Condition) -> Tensor:
         return self.unet(
             noisy,

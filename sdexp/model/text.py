@@ -32,6 +32,13 @@ class AbstractTextSide(ABC):
     def encode(self, prompts: list[str], framings: list[Framing]) -> Condition:
         """The condition of B samples; prompts are cut at the tokenizer's length."""
 
+    def pooled(self, prompts: list[str]) -> Tensor:
+        """The first encoder's states at the end tokens, after its last norm, [B, w]."""
+        encoder = self.encoders["text_encoder"]
+        tokens = token_ids(self.tokenizers["tokenizer"], prompts).to(encoder.device)
+        states: Tensor = encoder(tokens).pooler_output
+        return states
+
     def added(self, condition: Condition) -> dict[str, Tensor] | None:
         """What the U-Net takes beside the states."""
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sdexp.ground.config import above, at_least, share
@@ -60,10 +61,11 @@ class Denoising(AbstractObjective):
         )
         share("objective", caption_dropout_rate=self.caption_dropout_rate)
 
-    def level(self, schedule: AbstractNoiseSchedule, generator: torch.Generator) -> Tensor:
-        return schedule.draw(generator)
+    def noise(self, shape: torch.Size, generator: torch.Generator) -> Tensor:
+        """The noise of one sample, [2, C, h, w], from its stream.
 
-    def noise(self, shape: tuple[int, int, int], generator: torch.Generator) -> Tensor:
+        What the network is asked for, and what is added to the latents.
+        """
         import torch
 
         noise = torch.randn(shape, generator=generator)
@@ -74,14 +76,15 @@ class Denoising(AbstractObjective):
             seen = noise + self.input_perturbation * torch.randn(shape, generator=generator)
         return torch.stack([noise, seen])
 
-    def __call__(
-        self, model: LoadedModel, batch: TrainingBatch, noise: Tensor, level: Tensor
-    ) -> Tensor:
+    def __call__(self, model: LoadedModel, batch: TrainingBatch) -> Tensor:
         schedule = model.schedule
+        latents = batch.latents()
+        level = batch.draw("timestep", schedule.draw)
+        noise = batch.draw("noise", partial(self.noise, latents.shape[1:]))
         asked, seen = noise.unbind(1)
-        noisy = schedule.noisy(batch.latents, seen, level)
-        predicted = model.predict(noisy, level, batch.condition).float()
-        errors = (predicted - schedule.target(batch.latents, asked, level)).flatten(1)
+        noisy = schedule.noisy(latents, seen, level)
+        predicted = model.predict(noisy, level, batch.condition()).float()
+        errors = (predicted - schedule.target(latents, asked, level)).flatten(1)
         loss = self._counted(errors.square(), schedule, level).mean(1)
         if self.snr_gamma is None:
             return loss

@@ -19,6 +19,7 @@ from sdexp.recipes import build_recipes
 GROUPS = sorted(path.name for path in CONF.iterdir() if path.is_dir())
 OPTIONS = [(path.parent.name, path.stem) for path in sorted(CONF.glob("*/*.yaml"))]
 FILL = {
+    "clip_contrastive": ["finetune=text_encoder"],
     "given": ["finetune.path=somewhere"],
     "peft": ["finetune.peft_type=OFT"],
     "imagefolder": ["dataset.data_dir=somewhere"],

@@ -8,10 +8,9 @@ from diffusers import DDPMScheduler
 from diffusers.training_utils import compute_snr
 
 from sdexp.ground.streams import stream
-from sdexp.model.base import Condition
 from sdexp.model.discrete import DiscreteSchedule
-from sdexp.objective.base import TrainingBatch
 from sdexp.objective.denoising import Denoising, HuberSchedule, LossType
+from tests.objective.batches import Batch
 
 SCHEDULER = DDPMScheduler(beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012)
 VALUES: dict[str, Any] = {
@@ -55,9 +54,7 @@ def drawn() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
 @pytest.mark.parametrize("prediction_type", ["epsilon", "v_prediction", "sample"])
 def test_loss_against_diffusers(prediction_type: str, drawn: Any) -> None:
     latents, noise, t = drawn
-    loss = PLAIN(
-        fake_model(prediction_type), TrainingBatch(latents, Condition(torch.empty(0))), noise, t
-    )
+    loss = PLAIN(fake_model(prediction_type), Batch(latents, noise, t))
     noise = noise[:, 0]
     noisy = SCHEDULER.add_noise(latents, noise, t)
     target = {
@@ -75,10 +72,9 @@ def test_min_snr_against_the_formula_of_the_example_scripts(
 ) -> None:
     latents, noise, t = drawn
     weighted = objective(snr_gamma=5.0)
-    batch = TrainingBatch(latents, Condition(torch.empty(0)))
-    ratio = weighted(fake_model(prediction_type), batch, noise, t) / PLAIN(
-        fake_model(prediction_type), batch, noise, t
-    )
+    batch = Batch(latents, noise, t)
+    model = fake_model(prediction_type)
+    ratio = weighted(model, batch) / PLAIN(model, batch)
     snr = compute_snr(SCHEDULER, t)
     clipped = torch.minimum(snr, torch.full_like(snr, 5.0))
     divisor = {"epsilon": snr, "v_prediction": snr + 1, "sample": torch.ones_like(snr)}
@@ -87,7 +83,7 @@ def test_min_snr_against_the_formula_of_the_example_scripts(
 
 def test_noise_offset_shifts_whole_channels() -> None:
     offset = objective(noise_offset=0.1)
-    shape = (4, 16, 16)
+    shape = torch.Size((4, 16, 16))
     shift, seen = offset.noise(shape, stream(0, "n")) - PLAIN.noise(shape, stream(0, "n"))
     assert torch.equal(shift, seen)
     torch.testing.assert_close(shift, shift[:, :1, :1].expand(shape), atol=1e-6, rtol=0)
@@ -105,23 +101,23 @@ def test_values_out_of_range_are_refused_by_name(wrong: dict[str, float]) -> Non
         objective(**wrong)
 
 
-def test_a_level_is_drawn_from_the_schedule_of_the_model() -> None:
+def test_a_level_is_drawn_from_its_stream() -> None:
     schedule = DiscreteSchedule(SCHEDULER.alphas_cumprod, "epsilon")
-    levels = [PLAIN.level(schedule, stream(0, "level", k)) for k in range(400)]
+    levels = [schedule.draw(stream(0, "level", k)) for k in range(400)]
     assert all(level.dtype == torch.int64 and 0 <= level < 1000 for level in levels)
     expected = torch.randint(1000, (), generator=stream(0, "level", 3))
     assert levels[3] == expected and 400 < float(torch.stack(levels).float().mean()) < 600
 
 
 def test_a_perturbation_is_seen_and_not_asked_for() -> None:
-    shape = (4, 32, 32)
+    shape = torch.Size((4, 32, 32))
     asked, seen = objective(input_perturbation=0.1).noise(shape, stream(0, "n"))
     assert torch.equal(asked, PLAIN.noise(shape, stream(0, "n"))[0])
     assert float((seen - asked).std()) == pytest.approx(0.1, rel=0.05)
     latents = torch.randn(1, *shape)
     t = torch.tensor([400])
     noise = torch.stack([asked, seen])[None]
-    loss = PLAIN(fake_model("epsilon"), TrainingBatch(latents, Condition(latents)), noise, t)
+    loss = PLAIN(fake_model("epsilon"), Batch(latents, noise, t))
     said = 0.5 * SCHEDULER.add_noise(latents, seen[None], t)
     torch.testing.assert_close(loss, (said - asked).square().mean().view(1))
 
@@ -129,9 +125,9 @@ def test_a_perturbation_is_seen_and_not_asked_for() -> None:
 @pytest.mark.parametrize("schedule", list(HuberSchedule))
 def test_huber_against_its_formula(schedule: HuberSchedule, drawn: Any) -> None:
     latents, noise, t = drawn
-    batch = TrainingBatch(latents, Condition(torch.empty(0)))
+    batch = Batch(latents, noise, t)
     chosen = objective(loss_type=LossType.huber, huber_schedule=schedule, huber_c=0.2)
-    loss = chosen(fake_model("epsilon"), batch, noise, t)
+    loss = chosen(fake_model("epsilon"), batch)
     cumulative = SCHEDULER.alphas_cumprod[t].double()
     sigma = ((1 - cumulative) / cumulative).sqrt()
     bounds = {
@@ -151,6 +147,6 @@ def test_min_snr_stays_finite_where_the_last_step_is_noise_alone() -> None:
     model: Any = SimpleNamespace(schedule=schedule, predict=lambda noisy, t, condition: noisy)
     latents = torch.randn(2, 4, 8, 8)
     noise = torch.randn(2, 2, 4, 8, 8)
-    batch = TrainingBatch(latents, Condition(latents))
+    batch = Batch(latents, noise, torch.tensor([998, 999]))
     for chosen in (objective(snr_gamma=5.0), objective(loss_type=LossType.huber)):
-        assert chosen(model, batch, noise, torch.tensor([998, 999])).isfinite().all()
+        assert chosen(model, batch).isfinite().all()

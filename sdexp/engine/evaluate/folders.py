@@ -21,7 +21,7 @@ from sdexp.ground.errors import DataError
 from sdexp.ground.folders import Fit, FoldersConfig, picture_files
 from sdexp.ground.run import MODELS, RunFolder
 from sdexp.ground.store import Store
-from sdexp.recipes import Judging
+from sdexp.metric.judging import Judging
 
 CAPTIONS = "captions.json"
 

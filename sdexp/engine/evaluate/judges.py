@@ -7,7 +7,7 @@ from sdexp.engine.evaluate.features import Features
 from sdexp.ground.errors import DataError
 from sdexp.ground.store import Store
 from sdexp.metric.base import AbstractMetric
-from sdexp.recipes import Judging
+from sdexp.metric.judging import Judging
 
 
 def check_judges(

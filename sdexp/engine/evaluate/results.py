@@ -13,7 +13,7 @@ from sdexp.ground.run import EvaluationFolder
 from sdexp.ground.sampling import Sampling
 from sdexp.ground.score_records import ControlsRecord, ScoresRecord
 from sdexp.ground.store import Store
-from sdexp.recipes import Judging
+from sdexp.metric.judging import Judging
 
 
 @dataclass(frozen=True)

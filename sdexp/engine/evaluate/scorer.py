@@ -22,7 +22,7 @@ from sdexp.ground.score_records import (
 from sdexp.ground.store import Store
 from sdexp.ground.streams import array_stream
 from sdexp.metric.base import AbstractMetric
-from sdexp.recipes import Judging
+from sdexp.metric.judging import Judging
 from sdexp.stats.comparison import Comparison, verdict, wilson
 from sdexp.stats.distribution import compare_distributions
 from sdexp.stats.paired import compare_means

@@ -1,4 +1,6 @@
-"""The loss of prepared samples, with noise and timesteps from their streams."""
+"""The loss of prepared samples, with what is drawn for them from their streams."""
+
+from collections.abc import Callable
 
 import torch
 from accelerate import Accelerator
@@ -6,55 +8,67 @@ from torch import Tensor
 
 from sdexp.engine.train.items import Item
 from sdexp.engine.train.latents import MomentSource
+from sdexp.engine.train.tower import Tower
 from sdexp.ground.streams import stream
-from sdexp.model.base import LoadedModel
+from sdexp.model.base import Condition, LoadedModel
 from sdexp.objective.base import AbstractObjective, TrainingBatch
 
 
 class LossOfItems:
-    """Loss [B] of samples; what a sample sees depends on its epoch and id alone."""
+    """Loss [B] of samples; what is drawn for a sample depends on its epoch and id alone."""
 
     def __init__(
         self,
         model: LoadedModel,
         objective: AbstractObjective,
         moments: MomentSource,
+        tower: Tower | None,
         accelerator: Accelerator,
         seed: int,
-        resolution: int,
     ) -> None:
         self.model = model
         self.objective = objective
         self.moments = moments
+        self.tower = tower
         self.accelerator = accelerator
         self.seed = seed
-        self.shape = model.latent_shape(resolution)
 
     def __call__(self, items: list[Item], purpose: str = "train") -> Tensor:
         """`purpose` keeps the streams of training and validation apart."""
-        device = self.model.device
-        draws = torch.stack([self._posterior(purpose, item) for item in items])
-        noise = torch.stack([self.noise(purpose, item) for item in items])
-        level = torch.stack([self.level(purpose, item) for item in items])
-        moments = self.moments(items)
-        captions = [item.caption for item in items]
-        framings = [item.view.framing for item in items]
         with self.accelerator.autocast():
-            condition = self.model.encode_prompts(captions, framings)
-            batch = TrainingBatch(self.model.latents(moments, draws.to(device)), condition)
-            return self.objective(self.model, batch, noise.to(device), level.to(device))
+            return self.objective(self.model, ItemBatch(self, items, purpose))
 
-    def noise(self, purpose: str, item: Item) -> Tensor:
-        """The noise that a sample sees, [C, h, w]."""
-        return self.objective.noise(self.shape, self._stream("noise", purpose, item))
-
-    def level(self, purpose: str, item: Item) -> Tensor:
-        """The noise level that a sample sees."""
-        generator = self._stream("timestep", purpose, item)
-        return self.objective.level(self.model.schedule, generator)
-
-    def _posterior(self, purpose: str, item: Item) -> Tensor:
-        return torch.randn(self.shape, generator=self._stream("posterior", purpose, item))
-
-    def _stream(self, name: str, purpose: str, item: Item) -> torch.Generator:
+    def stream(self, name: str, purpose: str, item: Item) -> torch.Generator:
+        """What a sample's draws of one name come from."""
         return stream(self.seed, f"{purpose} {name}", item.epoch, item.sample_id)
+
+
+class ItemBatch(TrainingBatch):
+    """Prepared samples, on the model's device."""
+
+    def __init__(self, loss_of: LossOfItems, items: list[Item], purpose: str) -> None:
+        self.captions = [item.caption for item in items]
+        self.sample_ids = [item.sample_id for item in items]
+        self.tower = None if loss_of.tower is None else loss_of.tower.backbone
+        self._loss_of = loss_of
+        self._items = items
+        self._purpose = purpose
+
+    def draw(self, name: str, one: Callable[[torch.Generator], Tensor]) -> Tensor:
+        streams = [self._loss_of.stream(name, self._purpose, item) for item in self._items]
+        drawn = torch.stack([one(generator) for generator in streams])
+        return drawn.to(self._loss_of.model.device)
+
+    def latents(self) -> Tensor:
+        moments = self._loss_of.moments(self._items)
+        shape = moments.mean.shape[1:]
+        noise = self.draw("posterior", lambda generator: torch.randn(shape, generator=generator))
+        return self._loss_of.model.latents(moments, noise)
+
+    def condition(self) -> Condition:
+        framings = [item.view.framing for item in self._items]
+        return self._loss_of.model.encode_prompts(self.captions, framings)
+
+    def image_features(self) -> Tensor:
+        assert self._loss_of.tower is not None
+        return self._loss_of.tower(self._items)

@@ -14,6 +14,7 @@ from sdexp.engine.train.latents import MomentCache, MomentSource
 from sdexp.engine.train.losses import LossOfItems
 from sdexp.engine.train.state import TrainingState
 from sdexp.engine.train.timetable import Timetable, timetable_of
+from sdexp.engine.train.tower import Tower, check_width
 from sdexp.engine.train.validation import Validation
 from sdexp.ground.config import Precision
 from sdexp.ground.run import RunFolder
@@ -61,15 +62,16 @@ def set_up(run: RunFolder, recipes: Recipes, store: Store) -> Setup:
     base_weights = model.fingerprints()
     timetable = timetable_of(recipes, len(data), accelerator.num_processes, model.sample_size)
     state = _state(recipes, model, accelerator)
-    cache = MomentCache(model, store) if training.cache_latents else None
+    tower = _tower(recipes, model, store)
+    cache = MomentCache(model, store) if training.cache_latents and tower is None else None
     dropout = recipes.objective.caption_dropout_rate
     loss_of = LossOfItems(
         model,
         recipes.objective,
         MomentSource(model, cache),
+        tower,
         accelerator,
         training.seed,
-        timetable.resolution,
     )
     return Setup(
         recipes=recipes,
@@ -89,6 +91,16 @@ def attach(recipes: Recipes, model: LoadedModel) -> dict[str, nn.Parameter]:
     """What trains, by name; what is drawn for it comes from the seed of the training."""
     torch.manual_seed(stream_seed(recipes.training.seed, "adapters"))
     return recipes.finetune.attach(model)
+
+
+def _tower(recipes: Recipes, model: LoadedModel, store: Store) -> Tower | None:
+    """The judge of an objective that has one, which sees pictures in place of latents."""
+    key = recipes.objective.tower
+    if key is None:
+        return None
+    recipe = recipes.judging.backbones[key]
+    check_width(recipe, key, model)
+    return Tower(recipe, store, model.device)
 
 
 def _state(recipes: Recipes, model: LoadedModel, accelerator: Accelerator) -> TrainingState:

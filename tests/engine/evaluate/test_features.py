@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from sdexp.backbone.base import LoadedBackbone, PictureSet
-from sdexp.engine.evaluate.features import FEATURES, Features
+from sdexp.engine.evaluate.features import Features
+from sdexp.engine.feature_store import FEATURES
 from sdexp.ground.errors import DataError
 from sdexp.ground.store import Store
 

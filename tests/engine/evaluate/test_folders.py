@@ -17,7 +17,8 @@ from sdexp.ground.run import RunFolder
 from sdexp.ground.score_records import ScoresRecord
 from sdexp.ground.store import Store
 from sdexp.launch.compose import compose
-from sdexp.recipes import Judging, build_judging
+from sdexp.metric.judging import Judging
+from sdexp.recipes import build_judging
 from tests.pictures import scenes
 
 NAMES = "abcdefgh"

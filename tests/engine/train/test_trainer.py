@@ -111,12 +111,12 @@ def test_a_signal_saves_the_last_finished_step(
     run = tiny_run("stopped", *overrides)
     first = trainer(run, tiny_recipes, store, *overrides)
     owner, name = {
-        "loss": (first.setup.loss_of, "level"),
+        "loss": (first.setup.loss_of, "stream"),
         "look": (first.setup.validation, "item"),
         "save": (first, "_save"),
         "finish": (first, "_finish"),
     }[phase]
-    send_on_call(owner, name, call * (8 if phase == "loss" else 1))
+    send_on_call(owner, name, call * (24 if phase == "loss" else 1))
     with listening(), pytest.raises(Interrupted, match="SIGTERM"):
         first.train()
         check_interrupt()
