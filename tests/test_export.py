@@ -7,6 +7,7 @@ import torch
 from safetensors.torch import load_file
 
 from sdexp import export, train
+from sdexp.ground.run import RunFolder
 
 RUN = ["debug=fast", "evaluation=none", "tracker=none", "run_dir=r", "training.max_train_steps=2"]
 
@@ -41,6 +42,17 @@ def test_what_cannot_be_exported_leaves_nothing(
     capfd.readouterr()
     assert "trained whole networks (unet)" in _fault(capfd, "run=r", "format=peft")
     assert not (empty_folder / "r" / "export" / "peft").exists()
+
+
+def test_what_a_killed_command_left_does_not_count(run: Path) -> None:
+    half = RunFolder(run).half_export("kohya")
+    half.mkdir(parents=True)
+    (half / "lora.safetensors").write_bytes(b"half")
+    (half / "other").touch()
+    assert export.main(["run=r", "format=kohya"]) == 0
+    assert sorted(path.name for path in (run / "export").iterdir()) == ["kohya"]
+    names = sorted(path.name for path in (run / "export" / "kohya").iterdir())
+    assert names == ["README.md", "lora.safetensors"]
 
 
 def _fault(capfd: pytest.CaptureFixture[str], *words: str) -> str:

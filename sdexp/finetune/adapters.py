@@ -13,6 +13,7 @@ from sdexp.finetune.base import Restored
 from sdexp.finetune.layouts import (
     ADAPTER,
     METADATA_KEY,
+    PEFT_PREFIX,
     PEFT_SETTINGS,
     Place,
     likely_reason,
@@ -38,6 +39,23 @@ class Layer:
     @property
     def rank(self) -> int:
         return len(self.tensors["down"])
+
+    def fits(self, weight: Tensor) -> bool:
+        """Down [r, in, ...] reads what the weight [out, in, ...] reads, and up gives as much."""
+        down = self.tensors["down"]
+        up = self.tensors["up"]
+        if down.ndim < 2 or up.ndim < 2:
+            return False
+        reads = down.shape[1] == weight.shape[1] and down[0].numel() == weight[0].numel()
+        gives = up.shape[:2] == (len(weight), len(down)) and up.numel() == len(weight) * len(down)
+        return reads and gives and self._has_outputs(len(weight))
+
+    def _has_outputs(self, count: int) -> bool:
+        """Whether magnitudes are one for each output; others keep one for each input."""
+        if "magnitude" not in self.tensors:
+            return True
+        magnitude = self.tensors["magnitude"]
+        return magnitude.numel() == count and not (magnitude.ndim == 2 and len(magnitude) == 1)
 
     @property
     def acts(self) -> bool:
@@ -74,7 +92,7 @@ def restore_adapters(
             f"{file}: {len(misfits)} tensors do not fit (first: {misfits[0]}); "
             f"{likely_reason(tensors, model)}"
         )
-    settings = _settings(file)
+    settings = _settings(file, tensors)
     for name in sorted({place.component for place in whole}):
         mine = {p.layer: layer for p, layer in whole.items() if p.component == name}
         _attach(file, model.modules()[name], mine, _of_component(settings, name))
@@ -112,35 +130,20 @@ def _misfits(model: LoadedModel, layers: dict[Place, Layer]) -> list[str]:
     found = []
     for place, layer in layers.items():
         module: Any = modules[place.component].get_submodule(place.layer)
-        if not _fits(layer, module.weight):
+        if not layer.fits(module.weight):
             found.append(layer.keys[0])
     return found
 
 
-def _fits(layer: Layer, weight: Tensor) -> bool:
-    """Down [r, in, ...] reads what the weight [out, in, ...] reads, and up gives as much."""
-    down = layer.tensors["down"]
-    up = layer.tensors["up"]
-    if down.ndim < 2 or up.ndim < 2:
-        return False
-    reads = down.shape[1] == weight.shape[1] and down[0].numel() == weight[0].numel()
-    gives = up.shape[:2] == (len(weight), len(down)) and up.numel() == len(weight) * len(down)
-    if "magnitude" not in layer.tensors:
-        return reads and gives
-    magnitude = layer.tensors["magnitude"]
-    # One number for each output; others keep one for each input.
-    along_inputs = magnitude.ndim == 2 and len(magnitude) == 1
-    return reads and gives and magnitude.numel() == len(weight) and not along_inputs
-
-
-def _settings(file: Path) -> dict[str, Any]:
-    """What metadata or a configuration beside the file say of scales; empty where nothing is."""
+def _settings(file: Path, tensors: dict[str, Tensor]) -> dict[str, Any]:
+    """What metadata, or the configuration beside a file of PEFT, say of scales."""
+    is_of_peft = any(key.startswith(PEFT_PREFIX) for key in tensors)
     beside = file.with_name(PEFT_SETTINGS)
     metadata = read_metadata(file)
     try:
         if METADATA_KEY in metadata:
             found = json.loads(metadata[METADATA_KEY])
-        elif beside.is_file():
+        elif is_of_peft and beside.is_file():
             found = json.loads(beside.read_text())
         else:
             return {}

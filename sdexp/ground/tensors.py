@@ -58,8 +58,16 @@ def _what_it_is(file: Path, error: Exception) -> str:
 
 
 def check_finite(what: str, tensors: dict[str, Tensor]) -> None:
-    """Raise `DataError` for a tensor with a value that is not finite."""
+    """Raise `DataError` for a tensor with a value that is not finite, or with rounded numbers.
+
+    A single whole number is well, as alpha may be.
+    """
     for name, tensor in tensors.items():
+        if tensor.numel() > 1 and not tensor.is_floating_point():
+            raise DataError(
+                f"{what}: {name} holds whole numbers, as quantised weights do; get them in a "
+                "floating type"
+            )
         # Types of eight bits cannot be asked.
         if not tensor.float().isfinite().all():
             raise DataError(f"{what}: {name} holds values that are no finite numbers")

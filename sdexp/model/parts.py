@@ -11,6 +11,7 @@ from sdexp.ground.applied import check_loading
 from sdexp.ground.assets import located
 from sdexp.ground.errors import DataError
 from sdexp.ground.streams import stream_seed
+from sdexp.ground.tensors import check_finite, read_metadata
 from sdexp.model.architecture import CONFIGS, network_kinds, new_network, published_tokenizer
 from sdexp.model.single_file import read_single_file
 
@@ -50,8 +51,12 @@ def random_parts(architecture: str, encoders: tuple[str, ...]) -> Parts:
 
 
 def file_parts(file: Path, architecture: str, encoders: tuple[str, ...]) -> Parts:
-    """Those of one file in the original layout; raises `DataError` unless it is whole."""
+    """Those of one file in the original layout.
+
+    Raises `DataError` unless it is whole and all its numbers are finite.
+    """
     networks = read_single_file(file, architecture, (*OTHERS, *encoders))
+    _check_numbers(str(file), networks)
     return _published(architecture, encoders, networks)
 
 
@@ -69,15 +74,22 @@ def folder_parts(
 ) -> Parts:
     """Those of an asset, a diffusers folder or a Hub id.
 
-    Raises `DataError` for what is missing, damaged or not whole.
+    Raises `DataError` for what is missing, damaged, not whole or not finite.
     """
     try:
-        return _read_folder(name, revision, variant, encoders)
+        parts = _read_folder(name, revision, variant, encoders)
     except (OSError, ValueError, RuntimeError) as error:
         raise DataError(
             f"{KEY}={name}: cannot be loaded ({str(error).splitlines()[0]}); name a diffusers "
             "folder or Hub id with safetensors, or one .safetensors file"
         ) from error
+    _check_numbers(name, parts.networks)
+    return parts
+
+
+def _check_numbers(name: str, networks: dict[str, Any]) -> None:
+    for folder, network in networks.items():
+        check_finite(f"{KEY}={name}: {folder}", dict(network.named_parameters()))
 
 
 def _read_folder(
@@ -92,6 +104,9 @@ def _read_folder(
     _check_family(name, DiffusionPipeline.load_config(place, revision=revision), encoders)
     networks = {}
     for folder in (*OTHERS, *encoders):
+        for file in (Path(place) / folder).glob("*.safetensors"):
+            # Only our reader says what a file is that holds no weights.
+            read_metadata(file)
         from_pretrained: Callable[..., Any] = network_kinds()[folder].from_pretrained
         networks[folder], info = from_pretrained(
             place,

@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from sdexp.finetune.adapters import restore_adapters
+from sdexp.finetune.adapters import Layer, restore_adapters
 from sdexp.ground.errors import DataError
 from sdexp.ground.sampling import Sampling
 from sdexp.model.base import LoadedModel
@@ -16,6 +16,7 @@ from sdexp.model.samplers import new_sampler
 from tests.adapters import LAYOUTS, RandomLayer, diffusers, kohya, merged_by_hand, random_layers
 from tests.checkpoints import draws, of
 from tests.finetune.pocket import original
+from tests.mutations import Mutations
 
 UNET = ["to_q", "to_k", "to_v", "to_out.0"]
 BOTH = [*UNET, "q_proj", "v_proj"]
@@ -175,34 +176,55 @@ def test_broken_settings_are_told(text: str, tmp_path: Path) -> None:
         restore_adapters(model, file, None)
 
 
+def test_settings_of_another_file_do_not_count(folders: dict[str, Path], tmp_path: Path) -> None:
+    """In a folder with adapters of PEFT."""
+    model = of(folders, "sd1").load("cpu")
+    layers = same_rank(random_layers(model, UNET))
+    file = LAYOUTS["older"](model, layers, tmp_path)
+    restore_adapters(model, file, None)
+    expected = model.fingerprints()
+    model.unload_adapters()
+    LAYOUTS["peft"](model, random_layers(model, UNET), tmp_path)
+    assert (tmp_path / "adapter_config.json").is_file()
+    restore_adapters(model, file, None)
+    assert model.fingerprints() == expected
+
+
+CONVOLUTION = torch.empty(4, 6, 3, 3)
+LINEAR = torch.empty(4, 6)
+SHAPES: list[tuple[torch.Tensor, dict[str, tuple[int, ...]], bool]] = [
+    (LINEAR, {"down": (2, 6), "up": (4, 2)}, True),
+    (LINEAR, {"down": (2, 6, 1, 1), "up": (4, 2, 1, 1)}, True),
+    (CONVOLUTION, {"down": (2, 6, 3, 3), "up": (4, 2, 1, 1)}, True),
+    # As LyCORIS trains convolutions without their neighbourhood.
+    (CONVOLUTION, {"down": (2, 6, 1, 1), "up": (4, 2, 1, 1)}, False),
+    (CONVOLUTION, {"down": (2, 6, 3, 3), "up": (4, 2, 3, 3)}, False),
+    (LINEAR, {"down": (6, 2), "up": (2, 4)}, False),
+    (LINEAR, {"down": (2, 6), "up": (4, 3)}, False),
+    (LINEAR, {"down": (2, 6), "up": (4, 2), "magnitude": (4,)}, True),
+    (LINEAR, {"down": (2, 6), "up": (4, 2), "magnitude": (4, 1)}, True),
+    # One for each input, which is another norm.
+    (LINEAR, {"down": (2, 6), "up": (4, 2), "magnitude": (1, 6)}, False),
+    (torch.empty(4, 4), {"down": (2, 4), "up": (4, 2), "magnitude": (1, 4)}, False),
+]
+
+
+@pytest.mark.parametrize("weight, shapes, fits", SHAPES)
+def test_what_fits_a_layer(
+    weight: torch.Tensor, shapes: dict[str, tuple[int, ...]], fits: bool
+) -> None:
+    layer = Layer({part: torch.ones(shape) for part, shape in shapes.items()})
+    assert layer.fits(weight) == fits
+
+
 def test_a_hundred_mutated_files_are_applied_right_or_refused(tmp_path: Path) -> None:
     """What is applied has a whole proof; what is refused says so in one line."""
-    model, file, tensors = small(tmp_path)
-    whole = file.read_bytes()
-    draw = np.random.default_rng(0)
+    model, file, _ = small(tmp_path)
+    mutations = Mutations(file)
     outcomes = {"applied": 0, "refused": 0}
-    dtypes = (torch.float16, torch.bfloat16, torch.int8, torch.float8_e4m3fn, torch.float64)
+    before = model.fingerprints()
     for number in range(100):
-        keys = sorted(tensors)
-        key = keys[draw.integers(len(keys))]
-        kind = number % 6
-        if kind == 0:
-            file.write_bytes(whole[: draw.integers(len(whole))])
-        elif kind == 1:
-            content = bytearray(whole)
-            content[draw.integers(min(3000, len(content)))] ^= int(draw.integers(1, 256))
-            file.write_bytes(bytes(content))
-        elif kind == 2:
-            renamed = key[: draw.integers(len(key))] + "x" + key[draw.integers(len(key)) :]
-            save_file({(renamed if k == key else k): t for k, t in tensors.items()}, file)
-        elif kind == 3:
-            to = dtypes[draw.integers(len(dtypes))]
-            save_file({k: t.to(to) for k, t in tensors.items()}, file)
-        elif kind == 4:
-            save_file(tensors | {key: tensors[key] * float("inf")}, file)
-        else:
-            save_file({k: t for k, t in tensors.items() if draw.random() < 0.9}, file)
-        before = model.fingerprints()
+        mutations.write(number)
         try:
             restored = restore_adapters(model, file, None)
             restored.applied.check(str(file))
@@ -214,7 +236,7 @@ def test_a_hundred_mutated_files_are_applied_right_or_refused(tmp_path: Path) ->
             outcomes["applied"] += 1
         model.unload_adapters()
         assert model.fingerprints() == before
-    assert outcomes["applied"] > 10 and outcomes["refused"] > 50
+    assert outcomes["applied"] > 10 and outcomes["refused"] > 50, outcomes
 
 
 def test_the_real_files(shared_data: Path) -> None:

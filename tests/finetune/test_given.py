@@ -1,7 +1,7 @@
 """Weights from elsewhere, in every form that people have them in."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -11,11 +11,13 @@ from safetensors.torch import load_file, save_file
 from sdexp.finetune.base import write_component
 from sdexp.finetune.formats import adapter_tensors, write_peft
 from sdexp.finetune.given import Given
+from sdexp.ground.applied import HARMLESS
 from sdexp.ground.errors import ConfigError, DataError
 from sdexp.model.base import LoadedModel
 from tests.adapters import diffusers, peft, random_layers
 from tests.checkpoints import of, recipe, tiny_checkpoint
 from tests.finetune.pocket import lora
+from tests.mutations import Mutations
 from tests.original_layout import write_original
 
 UNET_FILE = "diffusion_pytorch_model.safetensors"
@@ -201,3 +203,42 @@ def test_folders_of_peft_are_read_by_network(folders: dict[str, Path], tmp_path:
         found = adapter_tensors(fresh.modules()[name])
         assert found.keys() == tensors.keys()
         assert all(torch.equal(found[key], tensor) for key, tensor in tensors.items())
+
+
+def sums(tensors: Iterable[torch.Tensor]) -> list[float]:
+    """What tells tensors apart whatever their names are; all are finite numbers."""
+    return sorted(float(tensor.float().double().sum()) for tensor in tensors)
+
+
+@pytest.mark.parametrize("form", ["unet file", "original layout"])
+def test_mutated_networks_are_applied_right_or_refused(
+    form: str, other: Path, original: LoadedModel, tmp_path: Path
+) -> None:
+    """What is applied is what the file says; what is refused says so in one line."""
+    file = Path(shutil.copy(FORMS[form][0](other, tmp_path), tmp_path / "mutated.safetensors"))
+    mutations = Mutations(file)
+    before = original.fingerprints()
+    outcomes = {"applied": 0, "refused": 0}
+    for number in range(36):
+        mutations.write(number)
+        try:
+            restored = Given([], str(file)).restore(original, tmp_path)
+        except DataError as error:
+            assert "\n" not in str(error)
+            outcomes["refused"] += 1
+            assert original.fingerprints() == before
+            continue
+        try:
+            restored.applied.check(str(file))
+        except DataError as error:
+            assert "\n" not in str(error)
+            outcomes["refused"] += 1
+        else:
+            networks = [original.modules()[name].state_dict() for name in FORMS[form][1]]
+            own = [tensor for network in networks for tensor in network.values()]
+            saved = load_file(file)
+            assert sums(own) == sums(t for k, t in saved.items() if not k.endswith(HARMLESS))
+            outcomes["applied"] += 1
+        restored.undo()
+        assert original.fingerprints() == before
+    assert outcomes["applied"] > 4 and outcomes["refused"] > 20, outcomes

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from sdexp.ground.errors import DataError
 from sdexp.model import architecture
@@ -13,6 +14,7 @@ from sdexp.model.parts import folder_parts, random_parts
 from sdexp.model.stable_diffusion import StableDiffusion
 from sdexp.model.stable_diffusion_xl import StableDiffusionXL
 from tests.checkpoints import recipe
+from tests.mutations import Mutations
 
 
 @pytest.mark.parametrize("family", ["sd1", "sdxl"])
@@ -52,3 +54,43 @@ def test_random_weights_are_the_same_each_time_and_touch_no_other_chance(
             assert not network.training
     assert first.tokenizers.keys() == {"tokenizer"}
     assert first.scheduler["prediction_type"] == "epsilon"
+
+
+@pytest.mark.parametrize("network", ["unet", "text_encoder"])
+def test_mutated_originals_are_loaded_right_or_refused(
+    network: str, folders: dict[str, Path], tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(folders["sd1"], tmp_path / "sd1"))
+    (file,) = (folder / network).glob("*.safetensors")
+    mutations = Mutations(file)
+    outcomes = {"loaded": 0, "refused": 0}
+    for number in range(18):
+        mutations.write(number)
+        try:
+            model = recipe(str(folder)).load("cpu")
+        except DataError as error:
+            assert "\n" not in str(error)
+            outcomes["refused"] += 1
+        else:
+            own = model.modules()[network].state_dict()
+            assert all(torch.equal(t.float(), own[k]) for k, t in load_file(file).items())
+            outcomes["loaded"] += 1
+    assert outcomes["loaded"] > 1 and outcomes["refused"] > 9, outcomes
+
+
+def test_what_is_no_weights_is_called_so(folders: dict[str, Path], tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(folders["sd1"], tmp_path / "sd1"))
+    for network in ("unet", "text_encoder"):
+        (file,) = (folder / network).glob("*.safetensors")
+        whole = file.read_bytes()
+        file.write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\n")
+        with pytest.raises(DataError, match=rf"{file.name}: a git-LFS pointer, not the weights"):
+            recipe(str(folder)).load("cpu")
+        file.write_bytes(whole)
+    tensors = load_file(file)
+    first = next(iter(tensors))
+    save_file(
+        tensors | {first: torch.full_like(tensors[first], float("nan"))}, file, {"format": "pt"}
+    )
+    with pytest.raises(DataError, match=f"text_encoder: .*{first}.* no finite numbers"):
+        recipe(str(folder)).load("cpu")
