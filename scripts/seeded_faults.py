@@ -14,7 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-COPIED = ("conf", "sdexp", "tests", "scripts", "pyproject.toml", "Makefile", "README.md")
+COPIED = (
+    "conf",
+    "sdexp",
+    "tests",
+    "scripts",
+    "pyproject.toml",
+    "Makefile",
+    "README.md",
+    "CONTRIBUTING.md",
+)
 
 
 @dataclass(frozen=True)
@@ -124,6 +133,60 @@ FAULTS = {
         "store=Store(folder.partial)",
         "store=Store(folder.partial / str(time.time()))",
         "tests/engine/evaluate/test_evaluation.py",
+    ),
+    "kohya's files without the scale": Fault(
+        "sdexp/finetune/formats.py",
+        "torch.tensor(module.scaling[adapter] * rank)",
+        "torch.tensor(float(rank))",
+        "tests/finetune/test_formats.py",
+    ),
+    "adapters on layers that SDXL never reads": Fault(
+        "sdexp/model/text.py",
+        'unread=(last, "final_layer_norm."),',
+        "unread=(),",
+        "tests/finetune/test_whole.py",
+    ),
+    "samplers draw from one stream": Fault(
+        "sdexp/model/latent_diffusion.py",
+        "generator=draws.generators,",
+        "generator=None,",
+        "tests/model/test_latent_diffusion.py",
+    ),
+    "a tensor without a gradient trains on": Fault(
+        "sdexp/engine/train/update.py",
+        "        if state.step == 0:\n            self._check_reached()\n",
+        "",
+        "tests/engine/train/test_update.py",
+    ),
+    "a VAE that overflows in half precision": Fault(
+        "sdexp/model/latent_diffusion.py",
+        "overflows = dtype == torch.float16 and",
+        "overflows = dtype == torch.float64 and",
+        "tests/model/test_latent_diffusion.py",
+    ),
+    "raw weights of a checkpoint in place of the average": Fault(
+        "sdexp/engine/train/milestones.py",
+        'served = tensors["ema" if "ema" in tensors else "trained"]',
+        'served = tensors["trained"]',
+        "tests/engine/train/test_milestones.py",
+    ),
+    "the common alpha before that of a layer": Fault(
+        "sdexp/finetune/adapters.py",
+        "else own + default",
+        "else default + own",
+        "tests/finetune/test_lora.py",
+    ),
+    "other weights under a name that was given": Fault(
+        "sdexp/engine/saved.py",
+        "if file_sha256(file) != saved.sha256:",
+        "if not file_sha256(file):",
+        "tests/launch/test_given.py",
+    ),
+    "other captions of a picture as negatives": Fault(
+        "sdexp/objective/clip_contrastive.py",
+        "return alike & ~torch.eye",
+        "return ~alike & ~torch.eye",
+        "tests/objective/test_clip_contrastive.py",
     ),
 }
 

@@ -36,8 +36,12 @@ def _raise(lines: list[str]) -> None:
 
 def _shortages(judging: Judging, prompts: int, real: int) -> list[str]:
     made = prompts * judging.evaluation.replicates
-    lines = [_shortage(n, m, made, prompts, real) for n, m in judging.metrics.items()]
-    return [line for line in lines if line]
+    told = {n: _shortage(n, m, made, prompts, real) for n, m in judging.metrics.items()}
+    lines = [line for line in told.values() if line]
+    enough = [name for name, line in told.items() if not line]
+    if lines and enough:
+        lines.append(f"for metric=[{','.join(enough)}] there are enough")
+    return lines
 
 
 def _shortage(name: str, metric: AbstractMetric, made: int, prompts: int, real: int) -> str:
