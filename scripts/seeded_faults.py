@@ -174,7 +174,7 @@ FAULTS = {
         "sdexp/finetune/adapters.py",
         "else own + default",
         "else default + own",
-        "tests/finetune/test_lora.py",
+        "tests/finetune/test_strategies.py",
     ),
     "other weights under a name that was given": Fault(
         "sdexp/engine/saved.py",
