@@ -28,6 +28,7 @@ from sdexp.engine.evaluate.features import Features
 from sdexp.engine.evaluate.pictures import PictureMaker, reference_pictures
 from sdexp.engine.hardware import make_accelerator
 from sdexp.engine.prompts import choose_prompts, evaluation_data, sampling_of
+from sdexp.ground.run import RunFolder
 from sdexp.ground.store import Store
 from sdexp.launch.compose import compose
 from sdexp.metric.base import AbstractMetric
@@ -69,7 +70,7 @@ def banks(folder: Path, recipes: Recipes) -> dict[str, dict[str, np.ndarray]]:
 
 def _make(folder: Path, recipes: Recipes, wanted: dict[str, Path]) -> None:
     store = Store(folder / "store")
-    data = evaluation_data(recipes)
+    data = evaluation_data(RunFolder(folder / "run"), recipes)
     prompts = choose_prompts(data, PROMPTS)
     sampling = sampling_of(recipes.evaluation, 64)
     maker = PictureMaker(sampling, REPLICATES, 32, 0, store, make_accelerator(recipes.hardware))

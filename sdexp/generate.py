@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from sdexp.ground.config import MOST_SAMPLING_STEPS, EvaluationConfig, at_least, at_most
 from sdexp.ground.errors import ConfigError
+from sdexp.ground.prompt_files import read_prompt, read_prompts
 from sdexp.ground.record_files import write_record
 from sdexp.ground.records import GenerateRequest
 from sdexp.ground.run import RunFolder
@@ -24,6 +25,7 @@ from sdexp.launch.roots import GenerateRoot
 from sdexp.recipes import build_recipes, read_recipes
 
 SLUG_LENGTH = 40
+FROM_FILE = "@"
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -35,12 +37,13 @@ def _generate(arguments: Arguments) -> int:
     if names_weights(arguments.overrides):
         return _of_weights(arguments)
     config = compose("generate", arguments.overrides).config
-    _check_named(config, "run", "prompt")
+    _check_named(config, "run")
+    prompts = _prompts(config)
     run = usable_run(config.run)
     recipes = read_recipes(run.config)
     finished_run(run, recipes.finetune)
     recipes.model.check()
-    request = _request(config, recipes.evaluation)
+    request = _request(config, prompts, recipes.evaluation)
     with run.lock() as lock:
         return _make(run, request, lock)
 
@@ -50,12 +53,12 @@ def _of_weights(arguments: Arguments) -> int:
     own = {field.name for field in fields(GenerateRoot)}
     asked = [o for o in arguments.overrides if o.lstrip("+~").partition("=")[0] in own]
     config = compose("generate", asked).config
-    _check_named(config, "prompt")
+    prompts = _prompts(config)
     others = [override for override in arguments.overrides if override not in asked]
     composed = composed_of_weights([*others, "evaluation=none"])
     recipes = build_recipes(composed.config)
     warnings = look_first(recipes)
-    request = _request(config, recipes.evaluation)
+    request = _request(config, prompts, recipes.evaluation)
     run, is_new = run_folder(composed)
     command = shlex.join(["python", "-m", "sdexp.generate", *arguments.words])
     with run.lock() as lock:
@@ -68,6 +71,21 @@ def _of_weights(arguments: Arguments) -> int:
     return code
 
 
+def _prompts(config: DictConfig) -> list[str]:
+    """What pictures are asked of; raises `ConfigError` or `DataError`."""
+    if config.prompt is None and config.prompts is None:
+        raise ConfigError("prompt: a value is missing; set prompt=..., or prompts=FILE")
+    if config.prompt is None:
+        return read_prompts("prompts", config.prompts)
+    if config.prompts is not None:
+        raise ConfigError(
+            f"prompts={config.prompts} beside prompt={config.prompt}: set one of them"
+        )
+    if config.prompt.startswith(FROM_FILE):
+        return [read_prompt("prompt", config.prompt.removeprefix(FROM_FILE))]
+    return [config.prompt]
+
+
 def _check_named(config: DictConfig, *keys: str) -> None:
     for key in keys:
         if OmegaConf.is_missing(config, key):
@@ -76,8 +94,7 @@ def _check_named(config: DictConfig, *keys: str) -> None:
 
 def _make(run: RunFolder, request: GenerateRequest, lock: int) -> int:
     """Have the pictures made; returns the exit code."""
-    slug = re.sub(r"[^a-z0-9]+", "-", request.prompt.lower())[:SLUG_LENGTH].strip("-")
-    name = f"{datetime.now():%Y-%m-%d_%H-%M-%S}_{slug}"
+    name = _new_name(run, request.prompts[0])
     write_record(run.generated / name / "request.json", request)
     code = run_stages(run, [f"generate:{name}"], 1, lock).exit_code
     if code in REFUSED:
@@ -85,14 +102,24 @@ def _make(run: RunFolder, request: GenerateRequest, lock: int) -> int:
     return code
 
 
-def _request(config: DictConfig, evaluation: EvaluationConfig) -> GenerateRequest:
+def _new_name(run: RunFolder, prompt: str) -> str:
+    """Of a folder that no other request has, not even of the same second."""
+    slug = re.sub(r"[^a-z0-9]+", "-", prompt.lower())[:SLUG_LENGTH].strip("-")
+    name = f"{datetime.now():%Y-%m-%d_%H-%M-%S}_{slug}"
+    taken = [path.name for path in run.generated.glob(f"{name}*")]
+    return f"{name}-{len(taken) + 1}" if taken else name
+
+
+def _request(
+    config: DictConfig, prompts: list[str], evaluation: EvaluationConfig
+) -> GenerateRequest:
     """What was asked for, with the run's own evaluation settings where nothing was."""
 
     def setting(key: str) -> object:
         return getattr(evaluation, key) if config[key] is None else config[key]
 
     request = GenerateRequest(
-        prompt=config.prompt,
+        prompts=prompts,
         seeds=list(config.seeds),
         sampler=str(evaluation.sampler),
         num_inference_steps=setting("num_inference_steps"),  # type: ignore[arg-type]

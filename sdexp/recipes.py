@@ -1,5 +1,6 @@
 """All recipes of one run."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,6 +21,7 @@ from sdexp.ground.build import (
 )
 from sdexp.ground.config import EvaluationConfig, HardwareConfig, SchedulerConfig, TrainingConfig
 from sdexp.ground.errors import ConfigError, DataError, what_fails
+from sdexp.ground.prompt_files import read_prompts
 from sdexp.metric.base import AbstractMetric
 from sdexp.metric.judging import Judging
 from sdexp.model.base import AbstractModel
@@ -139,7 +141,10 @@ class Recipes:
         """Raise `DataError` with a line for each file that is missing on this machine."""
         self.optimizer.check()
         self.finetune.check()
-        lines = what_fails([self.model.check, self.dataset.check])
+        checks: list[Callable[[], object]] = [self.model.check, self.dataset.check]
+        if self.evaluation.enabled and self.evaluation.prompts is not None:
+            checks.append(partial(read_prompts, "evaluation.prompts", self.evaluation.prompts))
+        lines = what_fails(checks)
         judges = self.judging.used if self.evaluation.enabled else []
         tower = self.objective.tower
         if self.finetune.trains and tower is not None:

@@ -132,33 +132,33 @@ def _train(run: RunFolder, name: str) -> None:
 
 def _trainer(run: RunFolder) -> Any:
     """Everything that a training needs, checked against what the run began with."""
+    from sdexp.engine.data import keep_splits
     from sdexp.engine.evaluate.judges import check_counts
     from sdexp.engine.hardware import device_name
     from sdexp.engine.plan.disk import check_run_disk
-    from sdexp.engine.prompts import evaluation_data
-    from sdexp.engine.recorder import opened_data
+    from sdexp.engine.prompts import evaluation_data, evaluation_prompts
     from sdexp.engine.train.setup import set_up
     from sdexp.engine.train.trainer import Trainer
 
     recipes = read_recipes(config_at_work(run))
     if recipes.evaluation.enabled:
-        real = len(evaluation_data(recipes))
-        check_counts(recipes.judging, min(real, recipes.evaluation.num_prompts), real)
+        real = evaluation_data(run, recipes)
+        check_counts(recipes.judging, len(evaluation_prompts(real, recipes)), len(real))
     setup = set_up(run, recipes, Store(default_root()))
-    data = opened_data(setup.data)
-    _check_unchanged(run, setup.base_weights, data.manifest)
+    _check_unchanged(run, setup.base_weights, setup.data.manifest())
     setup.accelerator.wait_for_everyone()
     if setup.is_main:
         check_run_disk(run, setup)
         if run.pending_record.is_file():
             _check_places(run)
         adopt(run)
+        keep_splits(run, recipes)
         run.change_record(
             stage="train",
             versions={name: version(name) for name in PACKAGES},
             device=device_name(setup.model.device),
             base_weights=setup.base_weights,
-            data=run.read_record().data | {"train": data},
+            data=run.read_record().data | setup.describe_splits(),
         )
     return Trainer(run, setup)
 
@@ -190,9 +190,9 @@ def _check_unchanged(run: RunFolder, base_weights: dict[str, str], manifest: str
 
 def _evaluate(run: RunFolder, name: str) -> None:
     with interruptible():
+        from sdexp.engine.data import keep_splits
         from sdexp.engine.evaluate.evaluation import Evaluation, evaluate
         from sdexp.engine.hardware import peak_memory_gb
-        from sdexp.engine.recorder import opened_data
         from sdexp.engine.saved import check_weights
 
     folder = run.evaluation(name)
@@ -200,19 +200,19 @@ def _evaluate(run: RunFolder, name: str) -> None:
     if is_main() and not name:
         run.change_record(stage="evaluate")
     check_weights(run, recipes.finetune.given_files(), is_main())
+    if is_main():
+        keep_splits(run, recipes)
     work = Evaluation(run, folder, recipes, Store(default_root()))
     done = evaluate(work)
     if done is None:
         return
-    seconds, pictures = done
-    took = EvaluatedRecord(seconds, pictures, peak_memory_gb())
+    took = EvaluatedRecord(done.seconds, done.pictures, peak_memory_gb())
     if name:
         record = read_record(folder.evaluation_record, EvaluationRecord)
         write_record(folder.evaluation_record, replace(record, evaluation=took))
         return
-    split = recipes.evaluation.split
-    data = run.read_record().data | {split: opened_data(recipes.dataset.open(split))}
-    run.change_record(data=data, evaluation=took)
+    seen = {recipes.evaluation.split: done.data} if done.data else {}
+    run.change_record(data=run.read_record().data | seen, evaluation=took)
 
 
 def _folders(run: RunFolder, name: str) -> None:

@@ -53,7 +53,10 @@ def write_log(path: Path, rows: list[dict[str, Any]]) -> None:
 
 def split(manifest: str, **values: Any) -> SplitRecord:
     """A split without a finding."""
-    usual = {"pictures": 9, "captions": 45, "dropped": [], "repaired": []}
+    usual: dict[str, Any] = {
+        "pictures": 9, "captions": 45, "lost": 0, "dropped": {}, "repaired": {}, "enlarged": 0,
+        "overlong": 0,
+    }  # fmt: skip
     return SplitRecord(manifest=manifest, **(usual | values))
 
 

@@ -36,9 +36,30 @@ def test_what_is_asked_for_is_written_for_the_worker(
     assert asked.read_text() == f"generate:{folder.name}"
     own = read_config(run.config).evaluation
     assert read_record(folder / "request.json", GenerateRequest) == GenerateRequest(
-        "A big, RED heart!", [3, 5], str(own.sampler), own.num_inference_steps, 4.5, "blurry"
+        ["A big, RED heart!"], [3, 5], str(own.sampler), own.num_inference_steps, 4.5, "blurry"
     )
     assert run.record.read_bytes() == before
+
+
+def test_prompts_may_come_from_a_file(
+    run: RunFolder, told_worker: Callable[[str], Path], empty_folder: Path
+) -> None:
+    told_worker("0")
+    Path("p.txt").write_text("a cat, on a mat\nanother = {thing}\n")
+    argv = [f"run={run.path}", "prompts=p.txt"]
+    for _ in range(3):
+        assert generate.main(argv) == 0
+    folders = sorted(run.generated.iterdir())
+    # One request does not overwrite another.
+    assert len(folders) == 3
+    request = read_record(folders[0] / "request.json", GenerateRequest)
+    assert request.prompts == ["a cat, on a mat", "another = {thing}"]
+    assert generate.main([f"run={run.path}", "prompt=@p.txt"]) == 0
+    (whole,) = set(run.generated.iterdir()) - set(folders)
+    found = read_record(whole / "request.json", GenerateRequest).prompts
+    assert found == ["a cat, on a mat another = {thing}"]
+    assert generate.main([f"run={run.path}", "prompts=absent.txt"]) == 65
+    assert generate.main([f"run={run.path}", "prompts=p.txt", "prompt=x"]) == 2
 
 
 def test_the_code_of_the_worker_is_that_of_the_command(

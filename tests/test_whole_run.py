@@ -201,3 +201,37 @@ def test_generated_pictures_are_files(finished: RunFolder) -> None:
     assert (pictures["original_1.png"] != pictures["original_2.png"]).any()
     assert finished.read_record().status == "finished"
     assert pictures["side_by_side.png"].shape == (2 * 264 + 8, 2 * 264 + 8, 3)
+
+
+def test_prompts_of_ones_own_are_evaluated(
+    finished: RunFolder, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run = RunFolder(Path(shutil.copytree(finished.path, "run")))
+    Path("p.txt").write_text("a big red heart\na blue star, on stripes\na green ring\n")
+    words = ["run=run", "evaluation.prompts=p.txt"]
+    assert "metric kid needs; choose others" in fault(capfd, 2, *words, door=evaluate)
+    assert (
+        evaluate.main([*words, "metric=[clip_score,lpips_diversity]", "evaluation.replicates=2"])
+        == 0
+    )
+    (path,) = run.evaluations.iterdir()
+    folder = EvaluationFolder(path)
+    rows = pq.read_table(folder.per_image).to_pylist()
+    assert len(rows) == 2 * 3 * 2
+    assert {row["caption"] for row in rows} == set(Path("p.txt").read_text().splitlines())
+    assert not folder.images("reference").exists()
+    told = folder.report_md.read_text()
+    assert "a blue star, on stripes" in told and "split holds only" not in told
+    assert "evaluation.prompts=absent: cannot be read" in fault(
+        capfd, 65, "run=run", "evaluation.prompts=absent", "metric=[clip_score]", door=evaluate
+    )
+
+
+def test_every_picture_says_what_it_was_made_by(finished: RunFolder) -> None:
+    for kind in (*MODELS, "validation"):
+        for file in finished.images(kind).rglob("*.png"):
+            with Image.open(file) as picture:
+                facts = json.loads(picture.text["sdexp"])
+                said = picture.text["parameters"].splitlines()
+            assert said[0] == facts["prompt"] and "Steps: " in said[-1]
+            assert facts["noise"][1] in file.name or kind == "validation"

@@ -37,6 +37,11 @@ class PictureSet:
         """Those of an array uint8 [N, H, W, 3]."""
         return cls(len(pixels), pixels.__getitem__, shared)
 
+    @classmethod
+    def none(cls) -> PictureSet:
+        """Of no picture."""
+        return cls(0, _no_picture, False)
+
     def batch(self, rows: slice) -> np.ndarray:
         """uint8 [N, H, W, 3]; raises `ValueError` for pictures of several sizes."""
         import numpy as np
@@ -46,6 +51,10 @@ class PictureSet:
     def at(self, places: Sequence[int]) -> PictureSet:
         """Those at these places, in their order."""
         return PictureSet(len(places), lambda k: self.read(places[k]), self.shared)
+
+
+def _no_picture(place: int) -> np.ndarray:
+    raise IndexError(f"picture {place} of none")
 
 
 class LoadedBackbone(ABC):

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 SPLITS = ("train", "val", "test")
+
+# Split by sample id, as a run cut it.
+Kept = Mapping[str, str]
+
+
+class SampleUnit(StrEnum):
+    """What an epoch sees once: a picture with one of its captions, or every caption."""
+
+    image = "image"
+    caption = "caption"
 
 
 @dataclass(frozen=True)
@@ -23,10 +35,11 @@ class Sample:
 
 @dataclass(frozen=True)
 class Finding:
-    """One file or row that a data set dropped or repaired, and why."""
+    """One picture, or one row of captions, that a data set dropped or repaired, and why."""
 
     item: str
     reason: str
+    unit: Literal["picture", "row"] = "picture"
 
 
 @dataclass
@@ -35,6 +48,11 @@ class Findings:
 
     dropped: list[Finding] = field(default_factory=list)
     repaired: list[Finding] = field(default_factory=list)
+
+    @property
+    def lost(self) -> list[Finding]:
+        """The pictures among what was dropped."""
+        return [finding for finding in self.dropped if finding.unit == "picture"]
 
 
 class OpenDataset(ABC):
@@ -52,9 +70,17 @@ class OpenDataset(ABC):
     def sample_id(self, index: int) -> str:
         """The id without reading the picture."""
 
+    def picture_id(self, index: int) -> str:
+        """The id of its picture, which several samples may share."""
+        return self.sample_id(index)
+
     @abstractmethod
     def captions(self, index: int) -> tuple[str, ...]:
         """The captions without reading the picture."""
+
+    @abstractmethod
+    def size(self, index: int) -> tuple[int, int]:
+        """Width and height of the upright picture, without reading it."""
 
     @abstractmethod
     def manifest(self) -> str:
@@ -63,14 +89,29 @@ class OpenDataset(ABC):
 
 @dataclass(frozen=True)
 class AbstractDataset(ABC):
-    """Recipe of a data set; `is_embedded` for the one of the embedded world."""
+    """Recipe of a data set; `is_embedded` for the one of the embedded world.
+
+    `caption_prefix` and `caption_suffix` are put around every caption as they are, and before that
+    `trigger` in front of one that lacks the word; what is evaluated has them too. `sample_unit` is
+    what an epoch of training sees once.
+    """
 
     is_embedded: ClassVar[bool] = False
+
+    _: KW_ONLY
+    sample_unit: SampleUnit = SampleUnit.image
+    trigger: str = ""
+    caption_prefix: str = ""
+    caption_suffix: str = ""
 
     @abstractmethod
     def check(self) -> None:
         """Raise `DataError` when files that the recipe names are missing; reads no picture."""
 
     @abstractmethod
-    def open(self, split: str) -> OpenDataset:
-        """Open "train", "val" or "test"; raises `DataError` when no picture is left."""
+    def open(self, split: str, kept: Kept | None = None) -> OpenDataset:
+        """Open "train", "val" or "test" with its captions as they are found.
+
+        kept: the splits of a run; pictures that it does not name belong to none of them. Raises
+        `DataError` when no picture is left.
+        """

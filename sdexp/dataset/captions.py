@@ -10,8 +10,8 @@ from pathlib import Path
 
 from sdexp.dataset.base import Finding, Findings
 from sdexp.ground.errors import DataError
+from sdexp.ground.pointers import FETCH, pointer
 
-LFS_POINTER = b"version https://git-lfs"
 FILE_COLUMN = "file_name"
 
 _MISSING_WORDS = {"na", "n/a", "nan", "null", "none"}
@@ -23,13 +23,15 @@ Row = Mapping[str, object]
 class Entry:
     """A picture file with at least one caption.
 
-    `home` is the split whose folder holds it; "train" where there are no split folders.
+    `home` is the split whose folder or list holds it; "train" where there is none. An epoch of
+    training sees it `repeats` times.
     """
 
     sample_id: str
     path: Path
     captions: tuple[str, ...]
     home: str = "train"
+    repeats: int = 1
 
 
 @dataclass
@@ -53,42 +55,55 @@ class CaptionBook:
         self._captions: dict[str, list[str]] = {}
         self._faults: dict[str, list[str]] = {}
 
-    def drop(self, item: str, reason: str) -> None:
-        """Note a row or file that is left out."""
+    def lose(self, item: str, reason: str) -> None:
+        """Note a picture that is left out."""
         self.findings.dropped.append(Finding(printable(item), reason))
 
+    def drop(self, item: str, reason: str) -> None:
+        """Note a row or caption that is left out."""
+        self.findings.dropped.append(Finding(printable(item), reason, "row"))
+
     def repair(self, item: str, reason: str) -> None:
-        """Note a row or file that was mended."""
-        self.findings.repaired.append(Finding(printable(item), reason))
+        """Note a row or caption that was mended."""
+        self.findings.repaired.append(Finding(printable(item), reason, "row"))
 
     def add(self, name: str, value: object) -> None:
         """`value`: one caption, or a list of them; whatever is no text is kept out."""
         captions = self._captions.setdefault(name, [])
-        faults = self._faults.setdefault(name, [])
         for caption in value if isinstance(value, list) else [value]:
             fault = _fault(caption)
             if fault is not None:
-                faults.append(fault)
+                self._faults.setdefault(name, []).append(fault)
             elif (text := str(caption).strip()) in captions:
                 self.repair(name, "a repeated caption merged")
             else:
                 captions.append(text)
 
+    def has(self, name: str) -> bool:
+        """Whether anything was said of a picture."""
+        return name in self._captions
+
+    def agrees(self, name: str, text: str) -> bool:
+        """Whether each line of a text is a caption of a picture."""
+        lines = [line.strip() for line in text.split("\n") if line.strip()]
+        return set(lines) <= set(self._captions[name])
+
     def listing(self, files: Mapping[str, Path], pictures: Iterable[str]) -> Listing:
         """Match captions with files; `pictures` are the files that should have a caption."""
         entries = []
         for name, captions in self._captions.items():
+            faults = self._faults[name] if name in self._faults else []
             if name not in files:
-                self.drop(name, "the caption has no picture: no such file")
+                self.lose(name, "the caption has no picture: no such file")
             elif not captions:
-                self.drop(name, f"no caption: {self._faults[name][0]}")
+                self.lose(name, f"no caption: {faults[0]}" if faults else "no caption")
             else:
-                for fault in self._faults[name]:
+                for fault in faults:
                     self.drop(name, fault)
                 entries.append(Entry(name, files[name], tuple(captions)))
         for name in pictures:
             if name not in self._captions:
-                self.drop(name, "no caption")
+                self.lose(name, "no caption")
         return Listing(sorted(entries, key=lambda entry: entry.sample_id), self.findings)
 
 
@@ -124,8 +139,9 @@ def read_text(path: Path) -> str:
         data = path.read_bytes()
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}") from error
-    if data.startswith(LFS_POINTER):
-        raise DataError(f"{path}: this is a git-LFS pointer, not the file; run git lfs pull")
+    kind = pointer(data)
+    if kind is not None:
+        raise DataError(f"{path}: this is {kind}, not the file; {FETCH}")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -137,13 +153,17 @@ def read_text(path: Path) -> str:
 
 
 def read_rows(path: Path, label: str, caption_column: str, book: CaptionBook) -> list[Row]:
-    """The rows of a metadata.jsonl or metadata.csv; `label` names the file in findings.
+    """The rows of a metadata.jsonl, .csv or .parquet; `label` names the file in findings.
 
     Lines that are no row are dropped. Raises `DataError` when the file is no UTF-8 text or lacks
     one of the two columns.
     """
-    text = read_text(path)
-    rows = _csv_rows(path, text) if path.suffix == ".csv" else _json_rows(label, text, book)
+    if path.suffix == ".parquet":
+        rows = _parquet_rows(path)
+    elif path.suffix == ".csv":
+        rows = _csv_rows(path, read_text(path))
+    else:
+        rows = _json_rows(label, read_text(path), book)
     columns = sorted({str(column) for row in rows for column in row})
     for column, key in (
         (FILE_COLUMN, str(path)),
@@ -170,6 +190,17 @@ def _json_rows(label: str, text: str, book: CaptionBook) -> list[Row]:
             rows.append(row)
         else:
             book.drop(f"{label}:{number}", f"the line is a {type(row).__name__}, not an object")
+    return rows
+
+
+def _parquet_rows(path: Path) -> list[Row]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        rows: list[Row] = pq.read_table(path).to_pylist()
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{path}: damaged ({str(error).splitlines()[0]})") from error
     return rows
 
 

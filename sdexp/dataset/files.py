@@ -2,26 +2,28 @@
 
 import hashlib
 import json
-import os
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from sdexp.dataset.base import SPLITS, Finding, Findings, OpenDataset, Sample
+from sdexp.dataset.base import SPLITS, Finding, Findings, Kept, OpenDataset, Sample
 from sdexp.dataset.captions import Entry, Listing
-from sdexp.dataset.pictures import BadPicture, Verdict, examine, read_picture
-from sdexp.dataset.splits import check_enough, cut
+from sdexp.dataset.examination import examine_all
+from sdexp.dataset.pictures import BadPicture, Verdict, read_picture
+from sdexp.dataset.repeats import Repeated
+from sdexp.dataset.splits import SplitRules, check_enough, cut
 from sdexp.ground.errors import DataError
-
-MAX_THREADS = 8
+from sdexp.ground.store import Store, default_root
 
 
 class PictureFiles(OpenDataset):
     """Picture files that were decoded once; they are decoded again when asked for."""
 
-    def __init__(self, entries: Sequence[Entry], hashes: Sequence[str], findings: Findings) -> None:
-        """`hashes`: sha256 of each file."""
+    def __init__(
+        self, entries: Sequence[Entry], verdicts: Sequence[Verdict], findings: Findings
+    ) -> None:
         self._entries = tuple(entries)
-        self._hashes = tuple(hashes)
+        self._hashes = tuple(verdict.sha256 for verdict in verdicts)
+        self._sizes = tuple(verdict.size for verdict in verdicts)
         self.findings = findings
 
     def __len__(self) -> int:
@@ -44,6 +46,9 @@ class PictureFiles(OpenDataset):
     def captions(self, index: int) -> tuple[str, ...]:
         return self._entries[index].captions
 
+    def size(self, index: int) -> tuple[int, int]:
+        return self._sizes[index]
+
     def manifest(self) -> str:
         lines = [
             json.dumps([entry.sample_id, entry.captions, digest])
@@ -53,47 +58,92 @@ class PictureFiles(OpenDataset):
 
 
 def open_split(
-    where: str, listing: Listing, split: str, val_fraction: float, test_fraction: float
-) -> PictureFiles:
-    """Decode every picture once and open a split.
+    where: str, listing: Listing, split: str, rules: SplitRules, kept: Kept | None = None
+) -> OpenDataset:
+    """Decode every picture once, unless it is known, and open a split.
 
-    A split with a folder of its own is that folder; the others are cut from the pictures of
-    "train" that can be decoded, so that a damaged file never empties one. Each finding is named
-    by one split only: a repair by the split that holds the picture, everything else by "train".
-    `where` is the key with its value, for the message of the `DataError` that is raised when a
-    split would be empty.
+    A split with a folder or list of its own is that; the others are cut from the pictures of
+    "train" that can be decoded, so that a damaged file never empties one. `kept` takes the place of
+    all that. Each finding is named by one split only: a repair by the split that holds the picture,
+    everything else by "train". `where` is the key with its value, for the message of the
+    `DataError` that is raised when a split would be empty or too much is dropped.
     """
     assert split in SPLITS
+    examined = _examined(listing)
+    if kept is not None:
+        members, lost = _kept(where, split, examined, kept)
+    else:
+        members, lost = _cut(where, split, listing, examined, rules)
+    findings = Findings(lost, _repairs(members, examined.verdicts))
+    if split == "train":
+        findings.dropped[:0] = listing.findings.dropped
+        findings.repaired[:0] = listing.findings.repaired
+    verdicts = [examined.verdicts[entry] for entry in members]
+    files = PictureFiles(members, verdicts, findings)
+    repeats = [entry.repeats for entry in members]
+    return Repeated(files, repeats) if split == "train" and max(repeats) > 1 else files
+
+
+@dataclass(frozen=True)
+class Examined:
+    """Every entry of a listing by what decoding showed."""
+
+    verdicts: dict[Entry, Verdict]
+
+    @property
+    def left(self) -> dict[str, Entry]:
+        """By sample id those that give a picture."""
+        return {e.sample_id: e for e, verdict in self.verdicts.items() if verdict.fault is None}
+
+    def lost(self, home: str) -> list[Finding]:
+        """Those of one home that give none."""
+        return [
+            Finding(entry.sample_id, verdict.fault)
+            for entry, verdict in self.verdicts.items()
+            if verdict.fault is not None and entry.home == home
+        ]
+
+
+def _examined(listing: Listing) -> Examined:
+    paths = [entry.path for entry in listing.entries]
+    verdicts = examine_all(paths, Store(default_root()))
+    return Examined(dict(zip(listing.entries, verdicts, strict=True)))
+
+
+def _cut(
+    where: str, split: str, listing: Listing, examined: Examined, rules: SplitRules
+) -> tuple[list[Entry], list[Finding]]:
+    """The members of a split, and the pictures that it names as lost."""
     homes = {entry.home for entry in listing.entries}
     home = split if split in homes else "train"
-    pool = [entry for entry in listing.entries if entry.home == home]
-    verdicts = dict(zip(pool, _examine_all(pool), strict=True))
-    dropped = [Finding(e.sample_id, v.fault) for e, v in verdicts.items() if v.fault is not None]
-    left = {entry.sample_id: entry for entry in pool if verdicts[entry].fault is None}
-
-    fractions = {"val": val_fraction, "test": test_fraction}
-    to_cut = {name: share for name, share in fractions.items() if name not in homes}
+    left = {name: entry for name, entry in examined.left.items() if entry.home == home}
+    to_cut = {name: share for name, share in rules.shares.items() if name not in homes}
     splits = ["train", *to_cut] if home == "train" else [home]
-    check_enough(where, splits, left, pool, [*listing.findings.dropped, *dropped])
-
+    lost = examined.lost(home)
+    known = listing.findings.lost
+    check_enough(where, splits, len(left), [*known, *lost])
+    everywhere = [finding for one in sorted(homes) for finding in examined.lost(one)]
+    rules.check_lost(where, len(examined.left), [*known, *everywhere])
     ids = cut(left, to_cut)[split] if home == "train" else sorted(left)
-    members = [left[sample_id] for sample_id in ids]
-    findings = Findings(repaired=_repairs(members, verdicts))
-    if split == "train":
-        findings.dropped += listing.findings.dropped
-        findings.repaired[:0] = listing.findings.repaired
-    if split == home:
-        findings.dropped += dropped
-    return PictureFiles(members, [verdicts[entry].sha256 for entry in members], findings)
+    return [left[name] for name in ids], lost if split == home else []
 
 
-def _examine_all(entries: Sequence[Entry]) -> list[Verdict]:
-    threads = min(MAX_THREADS, os.cpu_count() or 1)
-    with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(lambda entry: examine(entry.path), entries))
+def _kept(
+    where: str, split: str, examined: Examined, kept: Kept
+) -> tuple[list[Entry], list[Finding]]:
+    """The members of a split of a run that are still there, and those that are not."""
+    left = examined.left
+    own = sorted(name for name, home in kept.items() if home == split)
+    members = [left[name] for name in own if name in left]
+    lost = [Finding(name, "was in the split when the run began, and is gone") for name in own]
+    lost = [finding for finding in lost if finding.item not in left]
+    check_enough(where, [split], len(members), lost)
+    new = sorted(left.keys() - kept.keys())
+    late = [Finding(name, "came after the run began; left out", "row") for name in new]
+    return members, lost + (late if split == "train" else [])
 
 
-def _repairs(members: Sequence[Entry], verdicts: dict[Entry, Verdict]) -> list[Finding]:
+def _repairs(members: Sequence[Entry], verdicts: Mapping[Entry, Verdict]) -> list[Finding]:
     return [
         Finding(entry.sample_id, reason) for entry in members for reason in verdicts[entry].repairs
     ]

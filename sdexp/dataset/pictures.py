@@ -1,15 +1,15 @@
 """From a file to an upright RGB picture, with a reason for everything that had to be mended."""
 
-import hashlib
+import stat
 import struct
 from dataclasses import dataclass
-from functools import cache
 from io import BytesIO
 from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
-from sdexp.dataset.captions import LFS_POINTER
+from sdexp.dataset.colour import to_srgb
+from sdexp.ground.pointers import FETCH, pointer
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 # The size up to which Pillow opens a picture without a warning.
@@ -28,16 +28,30 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_SIDEWAYS = (5, 6, 7, 8)
+_JPEG = b"\xff\xd8"
 _SIGNATURES = {
-    LFS_POINTER: "this is a git-LFS pointer, not the picture; run git lfs pull",
     b"%!PS": "EPS is refused",
     b"8BPS": "PSD is refused",
-    b"\xff\xd8": "the JPEG file is truncated, damaged or of a kind that is not read",
+    _JPEG: "the JPEG file is truncated, damaged or of a kind that is not read",
     b"\x89PNG": "the PNG file is truncated, damaged or of a kind that is not read",
     b"GIF8": "the GIF file is truncated, damaged or of a kind that is not read",
     b"RIFF": "the WEBP file is truncated, damaged or of a kind that is not read",
     b"II*\0": "the TIFF file is truncated, damaged or of a kind that is not read",
     b"MM\0*": "the TIFF file is truncated, damaged or of a kind that is not read",
+    b"\xff\x0a": "a JPEG XL picture is not read; convert it to JPEG or PNG",
+    b"\0\0\0\x0cJXL ": "a JPEG XL picture is not read; convert it to JPEG or PNG",
+}
+# Of files that begin with a box of that name, by its brand.
+_BOX = b"ftyp"
+_BRANDS = {
+    b"avif": "an AVIF picture is not read; convert it to JPEG or PNG",
+    b"avis": "an AVIF picture is not read; convert it to JPEG or PNG",
+    b"heic": "a HEIC picture is not read; convert it to JPEG or PNG",
+    b"heix": "a HEIC picture is not read; convert it to JPEG or PNG",
+    b"hevc": "a HEIC picture is not read; convert it to JPEG or PNG",
+    b"mif1": "a HEIC picture is not read; convert it to JPEG or PNG",
+    b"msf1": "a HEIC picture is not read; convert it to JPEG or PNG",
 }
 # What Pillow's readers raise on damaged files, as random changes of bytes show.
 _DAMAGE = (OSError, ValueError, SyntaxError, EOFError, TypeError, IndexError, struct.error)
@@ -53,52 +67,60 @@ class BadPicture(Exception):
 
 @dataclass(frozen=True)
 class Picture:
-    """An upright RGB picture, and what was mended to get it."""
+    """An upright RGB picture, and what was mended to get it.
+
+    size: width and height of the file's picture, which `image` may show smaller.
+    """
 
     image: Image.Image
+    size: tuple[int, int]
     repairs: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What decoding a file showed; `fault` is None when it gives a picture."""
+    """What decoding a file showed; `fault` is None when it gives a picture.
+
+    size: width and height once upright, (0, 0) with a fault.
+    """
 
     sha256: str
+    size: tuple[int, int]
     repairs: tuple[str, ...]
     fault: str | None
 
 
 def read_picture(path: Path) -> Picture:
     """Decode a file; raises `BadPicture`."""
-    return _decode(_read(path), fast=False)
+    return _decode(read_bytes(path), fast=False)
 
 
-def examine(path: Path) -> Verdict:
-    """Decode a file for the sake of its faults; safe to call from many threads."""
+def examine(data: bytes, sha256: str) -> Verdict:
+    """Decode the bytes of a file for the sake of its faults; safe to call from many threads."""
+    try:
+        picture = _decode_fast(data)
+    except BadPicture as bad:
+        return Verdict(sha256, (0, 0), (), bad.reason)
+    return Verdict(sha256, picture.size, picture.repairs, None)
+
+
+def _decode_fast(data: bytes) -> Picture:
+    """Some kinds of JPEG cannot be read at an eighth of their size."""
+    try:
+        return _decode(data, fast=True)
+    except BadPicture:
+        if not data.startswith(_JPEG):
+            raise
+        return _decode(data, fast=False)
+
+
+def read_bytes(path: Path) -> bytes:
+    """The bytes of a regular file of reasonable size; raises `BadPicture`."""
     try:
         status = path.stat()
-    except OSError as error:
-        return Verdict("", (), _say(error))
-    return _examine(path, status.st_size, status.st_mtime_ns)
-
-
-@cache
-def _examine(path: Path, size: int, mtime_ns: int) -> Verdict:
-    """Remembered, because each of the three splits cut from one folder asks again."""
-    digest = ""
-    try:
-        data = _read(path)
-        digest = hashlib.sha256(data).hexdigest()
-        return Verdict(digest, _decode(data, fast=True).repairs, None)
-    except BadPicture as bad:
-        return Verdict(digest, (), bad.reason)
-
-
-def _read(path: Path) -> bytes:
-    try:
-        if not path.is_file():
+        if not stat.S_ISREG(status.st_mode):
             raise BadPicture("not a regular file")
-        if path.stat().st_size > MAX_BYTES:
+        if status.st_size > MAX_BYTES:
             raise BadPicture(f"larger than {MAX_BYTES} bytes")
         return path.read_bytes()
     except OSError as error:
@@ -110,8 +132,8 @@ def _decode(data: bytes, fast: bool) -> Picture:
     try:
         with Image.open(BytesIO(data), formats=FORMATS) as image:
             _check_size(*image.size)
-            frames = getattr(image, "n_frames", 1)
-            repairs = [f"first of {frames} frames taken"] if frames > 1 else []
+            repairs = _frames(image)
+            size = image.size
             # Pillow turns a TIFF while loading, and a JPEG not.
             orientation = _orientation(image)
             if fast and image.format == "JPEG":
@@ -127,7 +149,14 @@ def _decode(data: bytes, fast: bool) -> Picture:
         raise BadPicture(f"truncated or damaged: {_say(error)}") from error
     if orientation in _TURNS:
         repairs.append(f"EXIF orientation {orientation} applied")
-    return Picture(rgb.transpose(_TURNS[turn]) if turn in _TURNS else rgb, tuple(repairs))
+    upright = rgb.transpose(_TURNS[turn]) if turn in _TURNS else rgb
+    return Picture(upright, size[::-1] if turn in _SIDEWAYS else size, tuple(repairs))
+
+
+def _frames(image: Image.Image) -> list[str]:
+    """A camera's JPEG may hold a preview behind the picture, which is none of its frames."""
+    frames = getattr(image, "n_frames", 1)
+    return [f"first of {frames} frames taken"] if frames > 1 and image.format != "MPO" else []
 
 
 def _check_size(width: int, height: int) -> None:
@@ -154,12 +183,24 @@ def _rgb(image: Image.Image, repairs: list[str]) -> Image.Image:
         repairs.append("grey converted to RGB")
     elif mode not in ("RGB", "RGBA", "RGBa", "RGBX"):
         repairs.append(f"{mode} converted to RGB")
-    if not image.has_transparency_data:
-        return image.convert("RGB")
+    alpha = None
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        alpha = image.getchannel("A")
+    colours = _colours(image, repairs)
+    if alpha is None or alpha.getextrema() == (255, 255):
+        return colours
     repairs.append("transparency laid over white")
-    cut_out = image.convert("RGBA")
-    white = Image.new("RGBA", cut_out.size, "white")
-    return Image.alpha_composite(white, cut_out).convert("RGB")
+    colours.putalpha(alpha)
+    white = Image.new("RGBA", colours.size, "white")
+    return Image.alpha_composite(white, colours).convert("RGB")
+
+
+def _colours(image: Image.Image, repairs: list[str]) -> Image.Image:
+    """RGB without what is transparent, as sRGB."""
+    if "icc_profile" in image.info and image.info["icc_profile"]:
+        return to_srgb(image, image.info["icc_profile"], repairs)
+    return image.convert("RGB")
 
 
 def _eight_bit(image: Image.Image, repairs: list[str]) -> Image.Image:
@@ -180,6 +221,11 @@ def _eight_bit(image: Image.Image, repairs: list[str]) -> Image.Image:
 def _what_else(data: bytes) -> str:
     if not data:
         return "the file is empty"
+    kind = pointer(data)
+    if kind is not None:
+        return f"this is {kind}, not the picture; {FETCH}"
+    if data[4:8] == _BOX and data[8:12] in _BRANDS:
+        return _BRANDS[data[8:12]]
     for signature, reason in _SIGNATURES.items():
         if data.startswith(signature):
             return reason

@@ -5,7 +5,7 @@ import json
 from dataclasses import dataclass
 from typing import ClassVar
 
-from sdexp.dataset.base import AbstractDataset, Findings, OpenDataset, Sample
+from sdexp.dataset.base import AbstractDataset, Findings, Kept, OpenDataset, Sample
 from sdexp.ground.config import between, one_of
 
 # The shipped weights were trained on seeds from 1,000,000 up.
@@ -39,7 +39,7 @@ class Pocket(AbstractDataset):
     def check(self) -> None:
         """Nothing can be missing."""
 
-    def open(self, split: str) -> OpenDataset:
+    def open(self, split: str, kept: Kept | None = None) -> OpenDataset:
         sizes = {"train": self.num_train, "val": self.num_val, "test": self.num_test}
         return DrawnScenes(self.look, FIRST_SEEDS[split], sizes[split])
 
@@ -68,6 +68,11 @@ class DrawnScenes(OpenDataset):
         from sdexp.dataset.scenes import captions, make_scene
 
         return captions(make_scene(self._seeds[index]))
+
+    def size(self, index: int) -> tuple[int, int]:
+        from sdexp.dataset.scenes import SIZE
+
+        return SIZE, SIZE
 
     def manifest(self) -> str:
         """Of the pictures only some are hashed; they change whenever the drawing code does."""

@@ -1,25 +1,71 @@
 """Cutting one set of pictures into train, val and test by the hash of their ids."""
 
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from sdexp.dataset.base import Finding
-from sdexp.dataset.captions import Entry, Listing
-from sdexp.ground.config import require
+from sdexp.dataset.captions import Listing
+from sdexp.ground.config import require, share
 from sdexp.ground.errors import DataError
 
 # Pictures that a split gets whatever its share, in the order in which they are given out.
 LEAST = {"test": 2, "val": 1}
+# So many reasons fit into a line.
+REASONS = 5
 
 
-def check_fractions(val_fraction: float, test_fraction: float) -> None:
-    """Raise `ValueError` unless both are above 0 and leave something to train on."""
-    for name, value in (("val_fraction", val_fraction), ("test_fraction", test_fraction)):
-        allowed = "a number above 0 and below 1, such as 0.1"
-        require("dataset", 0 < value < 1, name, value, allowed)
-    fits = val_fraction + test_fraction < 1
-    allowed = f"less: with test_fraction={test_fraction} nothing is left to train on"
-    require("dataset", fits, "val_fraction", val_fraction, allowed)
+@dataclass(frozen=True)
+class SplitRules:
+    """Shares of the pictures that val and test get, and the share of them that may be dropped.
+
+    Raises `ValueError` unless the shares leave something to train on.
+    """
+
+    val_fraction: float
+    test_fraction: float
+    max_dropped_fraction: float
+
+    def __post_init__(self) -> None:
+        for name, value in self.shares.items():
+            allowed = "a number above 0 and below 1, such as 0.1"
+            require("dataset", 0 < value < 1, f"{name}_fraction", value, allowed)
+        fits = self.val_fraction + self.test_fraction < 1
+        allowed = f"less: with test_fraction={self.test_fraction} nothing is left to train on"
+        require("dataset", fits, "val_fraction", self.val_fraction, allowed)
+        share("dataset", max_dropped_fraction=self.max_dropped_fraction)
+
+    @property
+    def shares(self) -> dict[str, float]:
+        return {"val": self.val_fraction, "test": self.test_fraction}
+
+    def check_lost(self, where: str, pictures: int, lost: Sequence[Finding]) -> None:
+        """Raise `DataError` where more pictures are dropped than may be.
+
+        pictures: how many are left; `where` is the key of the data set with its value.
+        """
+        total = pictures + len(lost)
+        if len(lost) > self.max_dropped_fraction * total:
+            raise DataError(
+                f"{where}: {len(lost)} of {total} pictures would be dropped ({by_reason(lost)}), "
+                f"more than dataset.max_dropped_fraction={self.max_dropped_fraction}; mend them "
+                "or raise it"
+            )
+
+
+def by_reason(findings: Iterable[Finding]) -> str:
+    """How often each reason stands there, the most frequent first."""
+    counts = Counter(kind_of(finding.reason) for finding in findings)
+    told = [f"{count}: {reason}" for reason, count in counts.most_common(REASONS)]
+    others = len(counts) - len(told)
+    return "; ".join([*told, *([f"{others} other reasons"] if others else [])])
+
+
+def kind_of(reason: str) -> str:
+    """A reason without what is particular to one file."""
+    return re.sub(r"\d+x\d+", "size", reason.partition(": ")[0])
 
 
 def cut(ids: Collection[str], fractions: Mapping[str, float]) -> dict[str, list[str]]:
@@ -50,31 +96,24 @@ def cut(ids: Collection[str], fractions: Mapping[str, float]) -> dict[str, list[
     return {split: sorted(part) for split, part in parts.items()}
 
 
-def check_listing(where: str, listing: Listing, val_fraction: float, test_fraction: float) -> None:
+def check_listing(where: str, listing: Listing, rules: SplitRules) -> None:
     """Raise `DataError` when a split would be empty even if every file could be decoded.
 
     `where` is the key with its value.
     """
     homes = {entry.home for entry in listing.entries}
-    fractions = {"val": val_fraction, "test": test_fraction}
-    to_cut = [name for name in fractions if name not in homes]
+    to_cut = [name for name in rules.shares if name not in homes]
     pool = [entry for entry in listing.entries if entry.home == "train"]
-    left = {entry.sample_id: entry for entry in pool}
-    check_enough(where, ["train", *to_cut], left, pool, listing.findings.dropped)
+    lost = listing.findings.lost
+    check_enough(where, ["train", *to_cut], len(pool), lost)
+    rules.check_lost(where, len(listing.entries), lost)
 
 
-def check_enough(
-    where: str,
-    splits: Sequence[str],
-    left: dict[str, Entry],
-    pool: Sequence[Entry],
-    dropped: Sequence[Finding],
-) -> None:
-    """Raise `DataError` unless every split gets a picture of those that are left of `pool`."""
-    if len(left) >= len(splits):
+def check_enough(where: str, splits: Sequence[str], left: int, lost: Sequence[Finding]) -> None:
+    """Raise `DataError` unless every split gets a picture of those that are left."""
+    if left >= len(splits):
         return
-    total = len({entry.sample_id for entry in pool} | {finding.item for finding in dropped})
-    count = "no picture is" if not left else f"only {len(left)} picture(s) are"
+    count = "no picture is" if not left else f"only {left} picture(s) are"
     need = f"{', '.join(splits)} need{'s' if len(splits) == 1 else ''} at least one each"
-    reason = f"; first reason: {dropped[0].item}: {dropped[0].reason}" if dropped else ""
-    raise DataError(f"{where}: {count} left of {total}, and {need}{reason}")
+    reason = f"; first reason: {lost[0].item}: {lost[0].reason}" if lost else ""
+    raise DataError(f"{where}: {count} left of {left + len(lost)}, and {need}{reason}")

@@ -1,17 +1,22 @@
 """Pictures as arrays: squares, tensors and files."""
 
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
 from sdexp.ground.files import disk_faults
+from sdexp.ground.sampling import Sampling
 from sdexp.model.base import Framing
 
 CENTRE = (0.5, 0.5)
+NO_TEXTS: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True)
@@ -84,8 +89,34 @@ def read_png(path: Path) -> np.ndarray:
         return np.asarray(image)
 
 
-def save_png(pixels: np.ndarray, path: Path) -> None:
-    """Write uint8 [H, W, 3] without loss; equal pixels give equal bytes."""
+def save_png(pixels: np.ndarray, path: Path, texts: Mapping[str, str] = NO_TEXTS) -> None:
+    """Write uint8 [H, W, 3] without loss; equal pixels and texts give equal bytes."""
+    info = PngInfo()
+    for key, text in texts.items():
+        info.add_itxt(key, text)
     with disk_faults(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(pixels).save(path, format="PNG")
+        Image.fromarray(pixels).save(path, format="PNG", pnginfo=info)
+
+
+def recipe_texts(
+    prompt: str, noise: Sequence[str | int], sampling: Sampling, **origin: str
+) -> dict[str, str]:
+    """What a picture was made by, for its PNG: once as other tools write it, once as JSON.
+
+    noise: the key of its stream, the seed first; origin: which model, and of which run.
+    """
+    size = f"{sampling.resolution}x{sampling.resolution}"
+    settings = {
+        "Steps": sampling.num_inference_steps,
+        "Sampler": sampling.sampler,
+        "CFG scale": sampling.guidance_scale,
+        "Seed": noise[0],
+        "Size": size,
+    }
+    lines = [prompt]
+    if sampling.negative_prompt:
+        lines.append(f"Negative prompt: {sampling.negative_prompt}")
+    lines.append(", ".join(f"{name}: {value}" for name, value in settings.items()))
+    facts = {"prompt": prompt, "noise": list(noise), **asdict(sampling), **origin}
+    return {"parameters": "\n".join(lines), "sdexp": json.dumps(facts, sort_keys=True)}

@@ -192,6 +192,7 @@ class TrainingConfig:
     num_validation_samples: int = MISSING
     validation_images_steps: int | None = MISSING
     num_validation_images: int = MISSING
+    validation_prompts: list[str] = MISSING
     checkpointing_steps: int | None = MISSING
     checkpoints_total_limit: int = MISSING
     early_stopping: EarlyStopping = MISSING
@@ -249,6 +250,7 @@ class EvaluationConfig:
 
     enabled: bool = MISSING
     split: str = MISSING
+    prompts: str | None = MISSING
     num_prompts: int = MISSING
     replicates: int = MISSING
     seed: int = MISSING

@@ -39,7 +39,7 @@ class DivergedError(SdexpError):
     exit_code = 76
 
 
-def what_fails(checks: Iterable[Callable[[], None]]) -> list[str]:
+def what_fails(checks: Iterable[Callable[[], object]]) -> list[str]:
     """What those of the checks say that raise `DataError`."""
     lines = []
     for check in checks:

@@ -6,6 +6,9 @@ from typing import Any, Literal
 Status = Literal["waiting", "running", "finished", "failed", "interrupted"]
 Stage = Literal["train", "evaluate"]
 
+# So many reasons fit into a line.
+REASONS = 5
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -25,13 +28,48 @@ class GitRecord:
 
 @dataclass(frozen=True)
 class SplitRecord:
-    """One split as it was opened; dropped and repaired: (item, reason)."""
+    """One split as it was opened.
+
+    dropped, repaired: how often, by reason; lost: pictures among what was dropped; enlarged:
+    pictures smaller than the resolution; overlong: captions that the text side reads only the
+    beginning of.
+    """
 
     pictures: int
     captions: int
     manifest: str
-    dropped: list[tuple[str, str]]
-    repaired: list[tuple[str, str]]
+    lost: int
+    dropped: dict[str, int]
+    repaired: dict[str, int]
+    enlarged: int
+    overlong: int
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a person should know of it, one line each."""
+        lines = []
+        if self.dropped:
+            rows = sum(self.dropped.values()) - self.lost
+            told = [f"{self.lost} of {self.lost + self.pictures} pictures"] if self.lost else []
+            told += [f"{rows} rows or captions"] if rows else []
+            lines.append(f"{' and '.join(told)} dropped ({_most_frequent(self.dropped)})")
+        if self.overlong:
+            lines.append(
+                f"{self.overlong} of {self.captions} captions are longer than the text encoder "
+                "reads; the rest of them is cut off"
+            )
+        if self.enlarged:
+            lines.append(
+                f"{self.enlarged} of {self.pictures} pictures are smaller than the resolution and "
+                "are enlarged"
+            )
+        return lines
+
+
+def _most_frequent(reasons: dict[str, int]) -> str:
+    told = [f"{count}: {reason}" for reason, count in list(reasons.items())[:REASONS]]
+    others = len(reasons) - len(told)
+    return "; ".join(told + ([f"{others} other reasons"] if others else []))
 
 
 @dataclass(frozen=True)
@@ -159,9 +197,9 @@ class ToldRecord:
 
 @dataclass(frozen=True)
 class GenerateRequest:
-    """request.json: what `sdexp.generate` asks for."""
+    """request.json: what `sdexp.generate` asks for; a picture for each prompt and seed."""
 
-    prompt: str
+    prompts: list[str]
     seeds: list[int]
     sampler: str
     num_inference_steps: int

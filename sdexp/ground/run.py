@@ -37,6 +37,10 @@ class EvaluationFolder:
     def scores(self) -> Path:
         return self.path / "scores.json"
 
+    def findings(self, split: str) -> Path:
+        """What was dropped and repaired of a split."""
+        return self.path / "data" / f"{split}.csv"
+
     @property
     def per_image(self) -> Path:
         return self.path / "per_image.parquet"
@@ -133,6 +137,11 @@ class RunFolder(EvaluationFolder):
     @property
     def weights(self) -> Path:
         return self.path / "weights"
+
+    @property
+    def splits(self) -> Path:
+        """Which picture belongs to which split."""
+        return self.path / "data" / "splits.json"
 
     @property
     def validation(self) -> Path:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from sdexp.ground.errors import DataError, DiskError
 from sdexp.ground.files import written_whole
+from sdexp.ground.pointers import FETCH, pointer
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 # How files begin that people have in place of weights.
 OTHERS = {
-    b"version https://git-lfs": "a git-LFS pointer, not the weights; get them by `git lfs pull`",
     b"<!doctype html": "a page of HTML, not the weights; download the file itself",
     b"<html": "a page of HTML, not the weights; download the file itself",
     b"pk\x03\x04": "a pickle under another name, which can run any code; convert it to safetensors",
@@ -51,6 +51,9 @@ def _what_it_is(file: Path, error: Exception) -> str:
     """What a file is that is no safetensors file."""
     with file.open("rb") as opened:
         begin = opened.read(64).lstrip().lower()
+    kind = pointer(begin)
+    if kind is not None:
+        return f"{kind}, not the weights; {FETCH}"
     for start, told in OTHERS.items():
         if begin.startswith(start):
             return told

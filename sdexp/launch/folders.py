@@ -91,7 +91,7 @@ def _check(folders: FoldersConfig, judging: Judging) -> None:
     for side in ("original", "finetuned"):
         if side not in folders.named:
             raise ConfigError(f"pictures.{side}: a value is missing; name a folder of pictures")
-    needing = [n for n, m in judging.metrics.items() if m.partner in ("reference", "distribution")]
+    needing = judging.held_against_real
     if needing and "reference" not in folders.named:
         raise ConfigError(
             f"pictures.reference: a value is missing; metric {needing[0]} holds pictures against "

@@ -58,7 +58,8 @@ class GenerateRoot:
     """Root of `generate.yaml`; null takes the run's own evaluation setting."""
 
     run: str = MISSING
-    prompt: str = MISSING
+    prompt: str | None = MISSING
+    prompts: str | None = MISSING
     seeds: list[int] = MISSING
     num_inference_steps: int | None = MISSING
     guidance_scale: float | None = MISSING

@@ -26,6 +26,12 @@ class Judging:
                 f"evaluation.primary={self.evaluation.primary}: not among the metrics; "
                 f"allowed: {', '.join(sorted(self.metrics))}"
             )
+        if self.evaluation.prompts is not None and self.held_against_real:
+            lines.append(
+                f"evaluation.prompts={self.evaluation.prompts}: no real pictures belong to them, "
+                f"which metric {self.held_against_real[0]} needs; choose others, such as "
+                "metric=[clip_score]"
+            )
         return [line for line in lines if line]
 
     def _backbone_fault(self, name: str, metric: AbstractMetric) -> str:
@@ -45,6 +51,12 @@ class Judging:
                 f"difference would matter by +metric.{name}.smallest_effect.{metric.backbone}=..."
             )
         return ""
+
+    @property
+    def held_against_real(self) -> list[str]:
+        """Metrics that hold pictures against real ones."""
+        real = ("reference", "distribution")
+        return [name for name, metric in self.metrics.items() if metric.partner in real]
 
     @property
     def used(self) -> list[str]:

@@ -187,6 +187,10 @@ class LoadedModel(ABC):
         """What the component `text_encoder`, where there is one, pools of prompts, [B, w]."""
         raise NotImplementedError
 
+    def overlong(self, prompts: list[str]) -> int:
+        """How many of the prompts it reads only the beginning of."""
+        return 0
+
     @abstractmethod
     def predict(self, noisy: Tensor, level: Tensor, condition: Condition) -> Tensor:
         """The network's output for noisy latents [B, C, h, w] at levels [B]."""

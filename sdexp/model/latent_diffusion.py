@@ -106,6 +106,9 @@ class LoadedLatentDiffusion(LoadedModel):
     def pooled_prompts(self, prompts: list[str]) -> Tensor:
         return self.text.pooled(prompts)
 
+    def overlong(self, prompts: list[str]) -> int:
+        return self.text.overlong(prompts)
+
     def predict(self, noisy: Tensor, level: Tensor, condition: Condition) -> Tensor:
         return self.unet(
             noisy,

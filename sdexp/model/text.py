@@ -39,6 +39,17 @@ class AbstractTextSide(ABC):
         states: Tensor = encoder(tokens).pooler_output
         return states
 
+    def overlong(self, prompts: list[str]) -> int:
+        """How many of the prompts have more tokens than an encoder reads."""
+        limits = [(one, one.model_max_length) for one in self.tokenizers.values()]
+        # A token is a character or more, and two stand around them.
+        least = min(limit for _, limit in limits) - 2
+        long = [prompt for prompt in prompts if len(prompt) > least]
+        if not long:
+            return 0
+        lengths = [[len(ids) > limit for ids in one(long).input_ids] for one, limit in limits]
+        return sum(any(over) for over in zip(*lengths, strict=True))
+
     def added(self, condition: Condition) -> dict[str, Tensor] | None:
         """What the U-Net takes beside the states."""
         return None

@@ -22,6 +22,7 @@ FILL = {
     "clip_contrastive": ["finetune=text_encoder"],
     "given": ["finetune.path=somewhere"],
     "peft": ["finetune.peft_type=OFT"],
+    "captions_txt": ["dataset.data_dir=somewhere"],
     "imagefolder": ["dataset.data_dir=somewhere"],
     "stable_diffusion": ["model.pretrained_model_name_or_path=somewhere"],
 }

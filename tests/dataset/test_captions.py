@@ -47,7 +47,7 @@ def test_captions_of_one_picture_are_gathered_in_order() -> None:
         ("a.png", ("one", "two", "three")),
         ("b.png", ("other",)),
     ]
-    assert listing.findings.repaired == [Finding("a.png", "a repeated caption merged")]
+    assert listing.findings.repaired == [Finding("a.png", "a repeated caption merged", "row")]
     assert [finding.item for finding in listing.findings.dropped] == ["a.png", "gone.png", "c.png"]
 
 

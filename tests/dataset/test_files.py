@@ -1,4 +1,5 @@
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,10 @@ from PIL import Image
 from sdexp.dataset.base import Finding, Findings
 from sdexp.dataset.captions import Entry, Listing
 from sdexp.dataset.files import open_split
+from sdexp.dataset.splits import SplitRules
 from sdexp.ground.errors import DataError
+
+RULES = SplitRules(0.1, 0.1, 1.0)
 
 
 def entries(folder: Path, count: int, home: str = "train") -> list[Entry]:
@@ -20,7 +24,7 @@ def entries(folder: Path, count: int, home: str = "train") -> list[Entry]:
 
 
 def open_all(listing: Listing) -> dict:
-    return {split: open_split("x", listing, split, 0.1, 0.1) for split in ("train", "val", "test")}
+    return {split: open_split("x", listing, split, RULES) for split in ("train", "val", "test")}
 
 
 def ids(dataset) -> list[str]:
@@ -84,11 +88,11 @@ def test_too_few_pictures(tmp_path: Path) -> None:
     made = entries(tmp_path, 3)
     made[0].path.write_bytes(b"")
     with pytest.raises(DataError, match=r"x: only 2 picture\(s\) are left of 3, .*train00.png"):
-        open_split("x", Listing(made), "train", 0.1, 0.1)
+        open_split("x", Listing(made), "train", RULES)
     for entry in made:
         entry.path.write_bytes(b"")
     with pytest.raises(DataError, match="x: no picture is left of 3, .*the file is empty"):
-        open_split("x", Listing(made), "val", 0.1, 0.1)
+        open_split("x", Listing(made), "val", RULES)
 
 
 def test_a_file_removed_later_is_an_error(tmp_path: Path) -> None:
@@ -96,3 +100,52 @@ def test_a_file_removed_later_is_an_error(tmp_path: Path) -> None:
     (tmp_path / dataset.sample_id(0)).unlink()
     with pytest.raises(DataError, match="when the data set was opened"):
         dataset[0]
+
+
+def by_split(listing: Listing) -> dict[str, str]:
+    return {name: split for split, data in open_all(listing).items() for name in ids(data)}
+
+
+def test_a_split_once_cut_stays(tmp_path: Path) -> None:
+    """Pictures that come or go move no other one."""
+    made = entries(tmp_path, 30)
+    kept = by_split(Listing(made))
+    test = [name for name, split in kept.items() if split == "test"]
+    (tmp_path / test[0]).unlink()
+    more = [*made, *entries(tmp_path, 5, "new")]
+    later = Listing([Entry(e.sample_id, e.path, e.captions) for e in more])
+    opened = {s: open_split("x", later, s, RULES, kept) for s in ("train", "val", "test")}
+    assert ids(opened["test"]) == test[1:]
+    for split in ("train", "val"):
+        assert ids(opened[split]) == [name for name, home in kept.items() if home == split]
+    (lost,) = opened["test"].findings.lost
+    assert lost.item == test[0] and lost.reason.endswith("and is gone")
+    late = [f for f in opened["train"].findings.dropped if "came after" in f.reason]
+    assert [f.item for f in late] == [f"new{k:02d}.png" for k in range(5)]
+    for name in test:
+        (tmp_path / name).unlink(missing_ok=True)
+    with pytest.raises(DataError, match="no picture is left of 3, and test needs at least one"):
+        open_split("x", later, "test", RULES, kept)
+
+
+def test_too_many_damaged_files_are_refused(tmp_path: Path) -> None:
+    made = entries(tmp_path, 20)
+    for entry in made[:2]:
+        entry.path.write_bytes(b"")
+    strict = SplitRules(0.1, 0.1, 0.05)
+    with pytest.raises(DataError, match=r"2 of 20 pictures would be dropped \(2: the file"):
+        open_split("x", Listing(made), "test", strict)
+    made[0].path.write_bytes(made[5].path.read_bytes())
+    assert len(open_split("x", Listing(made), "test", strict)) == 2
+
+
+def test_repeats_are_seen_in_training_alone(tmp_path: Path) -> None:
+    made = [replace(entry, repeats=3) for entry in entries(tmp_path, 6)]
+    opened = open_all(Listing(made))
+    assert [len(data) for data in opened.values()] == [9, 1, 2]
+    train = opened["train"]
+    assert ids(train)[:3] == [
+        train.picture_id(0),
+        f"{train.picture_id(0)}#2",
+        f"{train.picture_id(0)}#3",
+    ]

@@ -2,7 +2,9 @@ import json
 import math
 import os
 import unicodedata
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -58,7 +60,7 @@ def test_split_folders_are_used(tmp_path: Path) -> None:
 
 def test_a_missing_split_is_cut_from_train(tmp_path: Path) -> None:
     folder(tmp_path, [*(f"train/{k}.png" for k in range(5)), "test/a.png", "b.png"])
-    recipe = ImageFolder(str(tmp_path))
+    recipe = ImageFolder(str(tmp_path), max_dropped_fraction=0.2)
     parts = split_ids(recipe)
     assert [len(parts[split]) for split in SPLITS] == [4, 1, 1]
     assert parts["test"] == ["test/a.png"] and parts["val"][0].startswith("train/")
@@ -70,24 +72,41 @@ def test_orphans_are_dropped_and_named(tmp_path: Path) -> None:
     folder(tmp_path, ["a.png", "b.png", "c.png", "sub/d.png"])
     picture(tmp_path / "orphan.png")
     picture(tmp_path / ".hidden" / "e.png")
+    picture(tmp_path / ".f.png")
+    picture(tmp_path / "._a.png")
     rows = [
         {"file_name": "gone.png", "text": "x"},
-        {"file_name": "/etc/a.png", "text": "x"},
-        {"file_name": "C:\\a.png", "text": "x"},
-        {"file_name": "../a.png", "text": "x"},
+        {"file_name": "/etc/x.png", "text": "x"},
         {"text": "x"},
     ]
     with (tmp_path / "metadata.jsonl").open("a") as file:
         file.write("\n" + "\n".join(map(json.dumps, rows)))
-    dropped = ImageFolder(str(tmp_path)).open("train").findings.dropped
-    assert [(f.item, f.reason.split(":")[0]) for f in dropped] == [
-        ("/etc/a.png", "file_name is absolute; it must be relative to metadata.jsonl"),
-        ("C:\\a.png", "file_name is absolute; it must be relative to metadata.jsonl"),
-        ("../a.png", "file_name leaves the folder of metadata.jsonl"),
-        ("metadata.jsonl", "a row has no file_name"),
-        ("gone.png", "the caption has no picture"),
-        ("orphan.png", "no caption"),
+    dropped = ImageFolder(str(tmp_path), max_dropped_fraction=1.0).open("train").findings.dropped
+    assert [(f.item, f.reason.split(":")[0], f.unit) for f in dropped] == [
+        (".f.png", "a hidden file is not read", "row"),
+        ("/etc/x.png", "file_name is a path of elsewhere", "picture"),
+        ("metadata.jsonl", "a row has no file_name", "row"),
+        ("gone.png", "the caption has no picture", "picture"),
+        ("orphan.png", "no caption", "picture"),
     ]
+
+
+def test_paths_of_another_machine_are_matched_by_file_name(tmp_path: Path) -> None:
+    """As a published metadata file has them."""
+    for name in ("a.png", "sub/b.png", "one/c.png", "two/c.png", "d.png"):
+        picture(tmp_path / name)
+    names = ["/home/me/train/a.png", "C:\\data\\b.png", "/home/me/c.png", "../d.png"]
+    rows = [{"file_name": name, "text": f"from {name}"} for name in names]
+    (tmp_path / "metadata.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    recipe = ImageFolder(str(tmp_path), max_dropped_fraction=1.0)
+    assert captions(recipe) == {
+        "a.png": ("from /home/me/train/a.png",),
+        "sub/b.png": ("from C:\\data\\b.png",),
+        "d.png": ("from ../d.png",),
+    }
+    findings = recipe.open("train").findings
+    assert [f.item for f in findings.repaired] == [names[0], names[1], names[3]]
+    assert findings.dropped[0].reason.endswith("2 pictures have its file name")
 
 
 def test_csv_and_lists(tmp_path: Path) -> None:
@@ -110,7 +129,7 @@ def test_a_caption_file_beside_each_picture(tmp_path: Path) -> None:
         text = "first\n\nsecond\n" if name == "a.png" else "" if name == "d.png" else name
         (tmp_path / name).with_suffix(".txt").write_text(text)
     (tmp_path / "licences.txt").write_text("free")
-    recipe = ImageFolder(str(tmp_path))
+    recipe = ImageFolder(str(tmp_path), max_dropped_fraction=0.3)
     recipe.check()
     found = captions(recipe)
     assert found.keys() == {"a.png", "b.JPG", "sub/c.png"} and found["a.png"] == ("first", "second")
@@ -130,7 +149,7 @@ def test_strange_files_do_not_stop_it(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "b.png")
     (tmp_path / "loop").symlink_to(tmp_path)
     Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.png")).write_bytes(b"")
-    findings = ImageFolder(str(tmp_path)).open("train").findings
+    findings = ImageFolder(str(tmp_path), max_dropped_fraction=0.5).open("train").findings
     assert [(f.item, f.reason) for f in findings.dropped] == [
         ("\\udcff.png", "the file's name is not UTF-8"),
         ("b.png", "not a regular file"),
@@ -161,7 +180,7 @@ def test_check_says_what_is_missing_and_where(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no captions; put metadata.jsonl or metadata.csv"):
         recipe.check()
     folder(tmp_path / "data", ["a.png"]).joinpath("metadata.csv").write_text("")
-    with pytest.raises(DataError, match="stands beside a metadata.jsonl; keep one"):
+    with pytest.raises(DataError, match="metadata.jsonl stands beside metadata.csv.* keep one"):
         recipe.check()
     folder(tmp_path / "data", ["a.png"]).joinpath("metadata.csv").unlink()
     (tmp_path / "data" / "test").mkdir()
@@ -176,6 +195,88 @@ def test_no_picture_left(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"<html>")
     with pytest.raises(DataError, match="no picture is left of 1, .*a.png: this is a web page"):
         ImageFolder(str(tmp_path)).open("train")
+
+
+def test_pictures_of_every_suffix_are_seen(tmp_path: Path) -> None:
+    """What cannot be read is named as what it is, also where it is alone."""
+    for name in ("a.JPG", "b.jpeg", "e.jfif"):
+        Image.new("RGB", (40, 40)).save(tmp_path / name, format="JPEG")
+    Image.new("RGB", (40, 40)).save(tmp_path / "c.webp")
+    (tmp_path / "f.heic").write_bytes(b"\0\0\0\x18ftypheic")
+    (tmp_path / "d.jpg.bak").write_bytes(b"x")
+    for name in "abcef":
+        (tmp_path / f"{name}.txt").write_text(name)
+    recipe = ImageFolder(str(tmp_path), max_dropped_fraction=0.3)
+    assert captions(recipe).keys() == {"a.JPG", "b.jpeg", "c.webp", "e.jfif"}
+    (finding,) = recipe.open("train").findings.dropped
+    assert finding.item == "f.heic" and finding.reason.startswith("a HEIC picture is not read")
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    (alone / "f.heic").write_bytes(b"\0\0\0\x18ftypheic")
+    (alone / "f.txt").write_text("f")
+    with pytest.raises(DataError, match="no picture is left of 1, .*f.heic: a HEIC picture"):
+        ImageFolder(str(alone)).open("train")
+
+
+def test_a_folder_that_cannot_be_read_is_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder(tmp_path, [f"a/{k}.png" for k in range(4)])
+    (tmp_path / "b").mkdir()
+    scandir = os.scandir
+
+    def refusing(path: Any) -> Any:
+        if str(path).endswith("/b"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    with pytest.raises(DataError, match=r"1 of 5 pictures .*1: the folder cannot be read\)"):
+        ImageFolder(str(tmp_path)).check()
+    opened = ImageFolder(str(tmp_path), max_dropped_fraction=0.5).open("train")
+    assert [f.item for f in opened.findings.lost] == ["b/"]
+
+
+def test_caption_files_beside_a_metadata_file_are_told_of(tmp_path: Path) -> None:
+    folder(tmp_path, ["a.png", "b.png", "c.png"])
+    picture(tmp_path / "d.png")
+    texts = {"a": "a picture of a.png\n", "b": "something else", "d": "its own caption"}
+    for name, text in texts.items():
+        (tmp_path / f"{name}.txt").write_text(text)
+    findings = ImageFolder(str(tmp_path), max_dropped_fraction=0.3).open("train").findings
+    assert [(f.item, f.reason) for f in findings.dropped] == [
+        ("b.txt", "says something else than metadata.jsonl, which counts"),
+        ("d.txt", "not read, because metadata.jsonl is there, which does not name its picture"),
+        ("d.png", "no caption"),
+    ]
+
+
+def test_a_metadata_file_may_be_parquet(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    names = ["a.png", "b.png", "c.png"]
+    for name in names:
+        picture(tmp_path / name)
+    table = pa.table({"file_name": names, "text": [["one", "two"], ["x"], ["y"]]})
+    pq.write_table(table, tmp_path / "metadata.parquet")
+    assert captions(ImageFolder(str(tmp_path)))["a.png"] == ("one", "two")
+    (tmp_path / "metadata.parquet").write_bytes(b"PAR1 and no more")
+    with pytest.raises(DataError, match="metadata.parquet: damaged"):
+        ImageFolder(str(tmp_path)).check()
+
+
+def test_folders_of_repeats_are_seen_so_often(tmp_path: Path) -> None:
+    """As kohya's trainers read `10_name`."""
+    for name in ("3_dog/a.png", "3_dog/b.png", "3_dog/c.png", "1_cat/d.png", "1_cat/e.png"):
+        picture(tmp_path / name)
+        (tmp_path / name).with_suffix(".txt").write_text(name)
+    train = ImageFolder(str(tmp_path)).open("train")
+    often = Counter(train.picture_id(k) for k in range(len(train)))
+    assert all(often[name] == int(name[0]) for name in often) and len(often) == 2
+    assert len({train.sample_id(k) for k in range(len(train))}) == len(train)
+    folder(tmp_path, ["3_dog/a.png", "3_dog/b.png", "3_dog/c.png", "1_cat/d.png", "1_cat/e.png"])
+    assert len(ImageFolder(str(tmp_path)).open("train")) == 2
 
 
 @pytest.mark.skipif(not PHOTOS.is_dir(), reason="the folder with real photos is not here")

@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sdexp.dataset.pictures import MAX_PIXELS, BadPicture, examine, read_picture
+from sdexp.dataset.examination import examine_all
+from sdexp.dataset.pictures import MAX_PIXELS, BadPicture, Verdict, read_picture
+from sdexp.ground.store import Store, default_root
+from tests.dataset.lossless import lossless_jpeg
 
 ODD = Path(__file__).parents[3] / "shared" / "data" / "odd_images"
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
@@ -37,6 +40,10 @@ def png_header(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + checked + b"\0\0\x10\0IDAT"
 
 
+def examine(path: Path) -> Verdict:
+    return examine_all([path], Store(default_root()))[0]
+
+
 def fault(path: Path) -> str:
     """The reason, which both ways of decoding must give."""
     verdict = examine(path)
@@ -49,7 +56,7 @@ def fault(path: Path) -> str:
 def repaired(path: Path) -> tuple[Image.Image, tuple[str, ...]]:
     picture, verdict = read_picture(path), examine(path)
     assert verdict.fault is None and verdict.repairs == picture.repairs
-    assert picture.image.mode == "RGB"
+    assert picture.image.mode == "RGB" and verdict.size == picture.size == picture.image.size
     return picture.image, picture.repairs
 
 
@@ -177,6 +184,10 @@ def test_other_truncated_files_are_found(tmp_path: Path, suffix: str) -> None:
         (b"", "the file is empty"),
         (b"\xef\xbb\xbf\n<!DOCTYPE html><html>not found</html>", "a web page"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n", "a git-LFS pointer"),
+        (b"# xet version 0\nfilesize = 5\n", "a xet pointer"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "a HEIC picture is not read; convert it"),
+        (b"\0\0\0\x1cftypavif\0\0\0\0avifmif1", "an AVIF picture is not read; convert it"),
+        (b"\xff\x0a\xff\x07\x08", "a JPEG XL picture is not read; convert it"),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 1 1\n", "EPS is refused"),
         (b"8BPS\0\1", "PSD is refused"),
         (b"\0" * 5000, "not a picture"),
@@ -189,6 +200,33 @@ def test_other_truncated_files_are_found(tmp_path: Path, suffix: str) -> None:
 def test_what_is_no_picture_says_so(tmp_path: Path, content: bytes, reason: str) -> None:
     (tmp_path / "a.png").write_bytes(content)
     assert reason in fault(tmp_path / "a.png")
+
+
+def test_a_preview_behind_a_photo_is_no_frame(tmp_path: Path) -> None:
+    """As cameras write them."""
+    path = tmp_path / "a.jpg"
+    noise().save(path, "MPO", save_all=True, append_images=[noise(48, 32)])
+    with Image.open(path) as image:
+        assert image.format == "MPO" and image.n_frames == 2
+    assert repaired(path)[1] == ()
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+def test_an_opaque_picture_has_no_transparency(tmp_path: Path, mode: str) -> None:
+    path = tmp_path / "a.png"
+    image = noise().quantize(16) if mode == "P" else noise().convert(mode)
+    image.save(path, **({"transparency": bytes([255] * 16)} if mode == "P" else {}))
+    found, repairs = repaired(path)
+    assert "transparency laid over white" not in repairs
+    assert found.tobytes() == image.convert("RGB").tobytes()
+
+
+def test_a_lossless_jpeg_is_read(tmp_path: Path) -> None:
+    grey = np.asarray(noise().convert("L"))
+    path = tmp_path / "a.jpg"
+    path.write_bytes(lossless_jpeg(grey))
+    image, repairs = repaired(path)
+    assert repairs == ("grey converted to RGB",) and (np.asarray(image)[..., 0] == grey).all()
 
 
 def test_the_cap_is_the_size_above_which_pillow_warns() -> None:

@@ -68,7 +68,7 @@ def test_values_out_of_range_are_refused(name: str, bad: int) -> None:
 
 def test_recipes_load_nothing_heavy() -> None:
     code = (
-        "import sys, sdexp.dataset.pocket, sdexp.dataset.imagefolder, sdexp.dataset.flickr30k\n"
+        "import sys, sdexp.dataset.pocket, sdexp.dataset.imagefolder, sdexp.dataset.caption_table\n"
         "print([m for m in ('torch', 'numpy', 'PIL', 'datasets') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -2,7 +2,9 @@ import math
 
 import pytest
 
-from sdexp.dataset.splits import check_fractions, cut
+from sdexp.dataset.base import Finding
+from sdexp.dataset.splits import SplitRules, by_reason, cut
+from sdexp.ground.errors import DataError
 
 BOTH = {"val": 0.1, "test": 0.1}
 
@@ -42,11 +44,28 @@ def test_only_the_missing_split_is_cut() -> None:
 @pytest.mark.parametrize("bad", [0.0, -0.1, 1.0, math.nan, math.inf])
 def test_fractions_out_of_range_are_refused(bad: float) -> None:
     with pytest.raises(ValueError, match=r"dataset\.val_fraction=.*allowed"):
-        check_fractions(bad, 0.1)
+        SplitRules(bad, 0.1, 0.05)
     with pytest.raises(ValueError, match=r"dataset\.test_fraction=.*allowed"):
-        check_fractions(0.1, bad)
+        SplitRules(0.1, bad, 0.05)
 
 
 def test_fractions_must_leave_something_to_train_on() -> None:
     with pytest.raises(ValueError, match="nothing is left to train on"):
-        check_fractions(0.5, 0.5)
+        SplitRules(0.5, 0.5, 0.05)
+
+
+def test_reasons_are_gathered() -> None:
+    findings = [Finding(f"{k}", "truncated or damaged: block 7") for k in range(3)]
+    findings += [Finding("x", f"{k}x9 is above the cap") for k in range(5)]
+    findings += [Finding("y", f"reason {k}") for k in "abcde"]
+    assert by_reason(findings) == (
+        "5: size is above the cap; 3: truncated or damaged; 1: reason a; 1: reason b; 1: reason c; "
+        "2 other reasons"
+    )
+
+
+def test_what_is_lost_is_counted_in_pictures() -> None:
+    rules = SplitRules(0.1, 0.1, 0.1)
+    rules.check_lost("x", 9, [Finding("a", "gone")])
+    with pytest.raises(DataError, match=r"x: 2 of 10 pictures would be dropped \(2: gone\), more"):
+        rules.check_lost("x", 8, [Finding("a", "gone"), Finding("b", "gone")])

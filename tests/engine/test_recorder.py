@@ -1,8 +1,7 @@
 from pathlib import Path
 from typing import Any
 
-from sdexp.dataset.pocket import Pocket
-from sdexp.engine.recorder import log_numbers, opened_data
+from sdexp.engine.recorder import log_numbers
 from sdexp.ground.run import RunFolder
 from tests.records import logged
 
@@ -18,11 +17,3 @@ def test_numbers_stand_in_the_log_in_their_order(tmp_path: Path) -> None:
         ("validation", "loss", 0.75, 2, 0.5),
     ]
     assert rows[0]["time"] == rows[1]["time"] <= rows[2]["time"]
-
-
-def test_a_split_is_told_with_all_its_captions() -> None:
-    data = Pocket("crayon", 5, 2, 2).open("train")
-    told = opened_data(data)
-    assert told.pictures == 5 and told.manifest == data.manifest()
-    assert told.captions == sum(len(data[k].captions) for k in range(5)) >= 5
-    assert told.dropped == told.repaired == []

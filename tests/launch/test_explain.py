@@ -48,5 +48,5 @@ def test_a_list_is_no_sweep_where_there_is_none() -> None:
         compose("generate", ["run=x", "prompt=y", "seeds=1,2"])
     with pytest.raises(ConfigError, match=r"^seeds=1: a list is written \[1,2\]"):
         compose("generate", ["run=x", "prompt=y", "seeds=1"])
-    with pytest.raises(ConfigError, match=r"^prompt=null: needs a value"):
-        compose("generate", ["run=x", "prompt=null"])
+    with pytest.raises(ConfigError, match=r"^run=null: needs a value"):
+        compose("generate", ["run=null", "prompt=y"])

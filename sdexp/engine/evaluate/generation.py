@@ -1,19 +1,20 @@
-"""Pictures of one prompt from original and finetuned, side by side."""
+"""Pictures of prompts from original and finetuned, side by side."""
 
+import re
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from sdexp.engine.evaluate.pictures import PICTURES, pictures_key
+from sdexp.engine.evaluate.sheet import Row, side_by_side
 from sdexp.engine.hardware import make_accelerator
-from sdexp.engine.images import save_png
+from sdexp.engine.images import recipe_texts, save_png
 from sdexp.engine.originals import check_original
-from sdexp.engine.progress import say
 from sdexp.engine.prompts import draws_of
 from sdexp.engine.weights import apply_weights
 from sdexp.ground.interrupt import interruptible
+from sdexp.ground.progress import Progress, say
 from sdexp.ground.records import GenerateRequest
 from sdexp.ground.run import RunFolder
 from sdexp.ground.sampling import Sampling
@@ -21,63 +22,78 @@ from sdexp.ground.store import Store
 from sdexp.model.base import LoadedModel
 from sdexp.recipes import Recipes
 
-GAP = 8
+MODELS = {"original": "orig", "finetuned": "fine"}
+WORDS_LENGTH = 50
 
 
 def generate(
     run: RunFolder, folder: Path, recipes: Recipes, store: Store, request: GenerateRequest
 ) -> None:
-    """Write `<folder>/<model>_<seed>.png` and `side_by_side.png`: a row per seed, original left.
+    """Write a picture of each model for each prompt and seed, and `side_by_side.png`.
 
-    Pictures that an earlier or an interrupted command made come from the store.
+    Of one prompt they are `<model>_<seed>.png`, of several `cmp_<i>_<words>_<orig|fine>.png`, with
+    the seed behind the words where there are several. Pictures that an earlier or an interrupted
+    command made come from the store.
     """
     model = recipes.model.load(str(make_accelerator(recipes.hardware).device))
     check_original(run, model.fingerprints())
     apply_weights(recipes.finetune, model, run.weights).undo()
-    columns = {"original": _pictures(model, recipes, store, request)}
+    sampling = _sampling(model, recipes, request)
+    made = {"original": _pictures(model, store, request, sampling, "original")}
     apply_weights(recipes.finetune, model, run.weights)
-    columns["finetuned"] = _pictures(model, recipes, store, request)
-    for name, pictures in columns.items():
-        for seed, picture in zip(request.seeds, pictures, strict=True):
-            save_png(picture, folder / f"{name}_{seed}.png")
-    save_png(_side_by_side(*columns.values()), folder / "side_by_side.png")
+    made["finetuned"] = _pictures(model, store, request, sampling, "finetuned")
+    pairs = [
+        (i, prompt, seed) for i, prompt in enumerate(request.prompts) for seed in request.seeds
+    ]
+    for name, pictures in made.items():
+        for (i, prompt, seed), picture in zip(pairs, pictures, strict=True):
+            texts = recipe_texts(prompt, (seed,), sampling, weights=name, run=run.path.name)
+            save_png(picture, folder / _file_name(request, i, seed, name), texts)
+    rows = [
+        Row(f"{prompt} (seed {seed})", (original, finetuned))
+        for (_, prompt, seed), original, finetuned in zip(pairs, *made.values(), strict=True)
+    ]
+    save_png(side_by_side(list(made), rows), folder / "side_by_side.png")
     say(f"original left, finetuned right: {folder / 'side_by_side.png'}")
 
 
-def _pictures(
-    model: LoadedModel, recipes: Recipes, store: Store, request: GenerateRequest
-) -> np.ndarray:
-    """uint8 [seeds, H, W, 3]; a seed gives the same noise to both models."""
-    resolution = recipes.training.resolution or model.sample_size
-    sampling = Sampling(
+def _file_name(request: GenerateRequest, place: int, seed: int, model: str) -> str:
+    if len(request.prompts) == 1:
+        return f"{model}_{seed}.png"
+    words = re.sub(r"[^0-9A-Za-z]", "_", request.prompts[place])[:WORDS_LENGTH]
+    seeded = f"{words}_{seed}" if len(request.seeds) > 1 else words
+    return f"cmp_{place}_{seeded}_{MODELS[model]}.png"
+
+
+def _sampling(model: LoadedModel, recipes: Recipes, request: GenerateRequest) -> Sampling:
+    return Sampling(
         sampler=request.sampler,
         num_inference_steps=request.num_inference_steps,
         guidance_scale=request.guidance_scale,
         negative_prompt=request.negative_prompt,
-        resolution=resolution,
+        resolution=recipes.training.resolution or model.sample_size,
     )
-    shape = model.latent_shape(resolution)
 
-    def make(seed: int) -> dict[str, np.ndarray]:
+
+def _pictures(
+    model: LoadedModel, store: Store, request: GenerateRequest, sampling: Sampling, name: str
+) -> np.ndarray:
+    """uint8 [prompts x seeds, H, W, 3]; a seed gives the same noise to both models."""
+    shape = model.latent_shape(sampling.resolution)
+
+    def make(prompt: str, seed: int) -> dict[str, np.ndarray]:
         draws = draws_of([("generate", 0)], shape, seed)
         with interruptible():
-            return {"pixels": model.generate([request.prompt], draws, sampling)}
+            return {"pixels": model.generate([prompt], draws, sampling)}
 
+    total = len(request.prompts) * len(request.seeds)
+    progress = Progress(f"pictures of the {name}", total, 0, total > 1, unit="picture")
     pictures = []
-    for seed in request.seeds:
-        key = pictures_key(model, sampling, ["generate", request.prompt, seed])
-        arrays, _ = store.get_or_make(PICTURES, key, partial(make, seed))
-        pictures.append(arrays["pixels"][0])
+    for prompt in request.prompts:
+        for seed in request.seeds:
+            key = pictures_key(model, sampling, ["generate", prompt, seed])
+            arrays, _ = store.get_or_make(PICTURES, key, partial(make, prompt, seed))
+            pictures.append(arrays["pixels"][0])
+            progress.advance("")
+    progress.close()
     return np.stack(pictures)
-
-
-def _side_by_side(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """White gaps between the pictures; small ones are enlarged without smoothing."""
-    factor = max(1, 256 // left.shape[1])
-    side = left.shape[1] * factor
-    sheet = Image.new("RGB", (2 * side + 3 * GAP, len(left) * (side + GAP) + GAP), "white")
-    for row, pair in enumerate(zip(left, right, strict=True)):
-        for column, picture in enumerate(pair):
-            big = Image.fromarray(picture).resize((side, side), Image.Resampling.NEAREST)
-            sheet.paste(big, (GAP + column * (side + GAP), GAP + row * (side + GAP)))
-    return np.asarray(sheet)

@@ -15,10 +15,10 @@ from accelerate import Accelerator
 
 from sdexp.backbone.base import PictureSet
 from sdexp.dataset.base import OpenDataset
-from sdexp.engine.images import crop_square, read_png, save_png
-from sdexp.engine.progress import Progress
+from sdexp.engine.images import crop_square, read_png, recipe_texts, save_png
 from sdexp.engine.prompts import Prompt, draws_of
 from sdexp.ground.interrupt import interruptible
+from sdexp.ground.progress import Progress
 from sdexp.ground.sampling import Sampling
 from sdexp.ground.store import Store, digest
 from sdexp.model.base import LoadedModel
@@ -71,7 +71,10 @@ class PictureMaker:
         for batch in batches:
             for (prompt, replicate), picture in zip(batch, self._batch(model, batch), strict=True):
                 file = folder / f"{prompt.prompt_id}_{replicate}.png"
-                save_png(picture, file)
+                noise = (self.seed, prompt.prompt_id, replicate)
+                save_png(
+                    picture, file, recipe_texts(prompt.caption, noise, self.sampling, weights=name)
+                )
                 files.append(file)
                 hashes.append(hashlib.sha256(picture.tobytes()).hexdigest())
                 blank += int(picture.max() == picture.min())

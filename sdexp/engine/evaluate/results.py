@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field
 
 from sdexp.engine.evaluate.scorer import Pictures, Score, Scorer, per_image_rows
-from sdexp.engine.progress import say
 from sdexp.ground.applied import Applied
 from sdexp.ground.config import Control
 from sdexp.ground.interrupt import interruptible
+from sdexp.ground.progress import say
 from sdexp.ground.record_files import write_record
 from sdexp.ground.rows import write_rows
 from sdexp.ground.run import EvaluationFolder
@@ -21,12 +21,14 @@ class Made:
     """Where the pictures come from.
 
     sampling and applied: of those made here, and the proof that the weights were loaded; fitted:
-    what was done to given ones. None where it does not apply.
+    what was done to given ones. None where it does not apply. warnings: what a person should know
+    of the data.
     """
 
     sampling: Sampling | None = None
     applied: Applied | None = None
     fitted: str | None = None
+    warnings: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -80,10 +82,11 @@ class Results:
         )
 
     def _warnings(self, made: Made) -> list[str]:
-        lines = []
+        lines = [*made.warnings]
         asked = self.judging.evaluation.num_prompts
         got = len(self.pictures.prompts)
-        if made.sampling is not None and got < asked:
+        of_split = made.sampling is not None and self.judging.evaluation.prompts is None
+        if of_split and got < asked:
             lines.append(f"evaluation.num_prompts={asked}: the split holds only {got} pictures")
         real = self.pictures.references.count
         lines += [

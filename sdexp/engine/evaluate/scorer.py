@@ -44,7 +44,7 @@ class Pictures:
     @property
     def resolution(self) -> int:
         """Pixels of each side."""
-        return len(self.references.read(0))
+        return len(self.made["original"].shown.read(0))
 
 
 @dataclass(frozen=True)

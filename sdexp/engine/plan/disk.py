@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sdexp.engine.plan.sizes import Memory, checkpoint_bytes, memory_of, weights_bytes
-from sdexp.engine.prompts import Prompt, choose_prompts, evaluation_data
+from sdexp.engine.prompts import Prompt, evaluation_data, evaluation_prompts
 from sdexp.engine.train.setup import Setup
 from sdexp.engine.train.timetable import Timetable
 from sdexp.ground.errors import DiskError
@@ -72,16 +72,16 @@ def check_run_disk(run: RunFolder, setup: Setup) -> None:
 
     What the store will gain is left out: that would take reading all pictures.
     """
-    prompts = len(chosen_prompts(setup.recipes))
+    prompts = len(chosen_prompts(run, setup.recipes))
     needs = needs_of(setup, setup.timetable, memory_of(setup), prompts, run.path)
     _require(run.path, needs.run, "the run", _remedy(needs))
 
 
-def chosen_prompts(recipes: Recipes) -> list[Prompt]:
+def chosen_prompts(run: RunFolder, recipes: Recipes) -> list[Prompt]:
     """The prompts of the evaluation; none without one."""
     if not recipes.evaluation.enabled:
         return []
-    return choose_prompts(evaluation_data(recipes), recipes.evaluation.num_prompts)
+    return evaluation_prompts(evaluation_data(run, recipes), recipes)
 
 
 def check_disk(needs: Needs, place: Path, store: Store, gain: int) -> None:

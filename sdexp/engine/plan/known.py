@@ -115,13 +115,13 @@ def original_pictures(
     pictures = sum(size for size, there in zip(sizes, found, strict=True) if not there)
     gain = pictures * picture_bytes(timetable) + ENTRY_BYTES * found.count(False)
     if pictures:
-        gain += _features(setup.recipes, len(prompts) * config.replicates)
+        real = len(evaluation_data(setup.run, setup.recipes))
+        gain += _features(setup.recipes, len(prompts) * config.replicates, real)
     return Known(len(keys), len(keys), sum(found), gain)
 
 
-def _features(recipes: Recipes, originals: int) -> int:
+def _features(recipes: Recipes, originals: int, real: int) -> int:
     """Bytes of the features of the original's and of the real pictures, once per backbone."""
-    real = len(evaluation_data(recipes))
     total = 0
     for name, backbone in recipes.judging.backbones.items():
         asking = [metric for metric in recipes.judging.metrics.values() if metric.backbone == name]

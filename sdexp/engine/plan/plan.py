@@ -104,7 +104,7 @@ def make_plan(run: RunFolder, place: Path, recipes: Recipes, store: Store) -> Pl
     `run` is a folder to throw away, `place` the run's own. Raises `DiskError` when a disk has too
     little room.
     """
-    prompts = chosen_prompts(recipes)
+    prompts = chosen_prompts(run, recipes)
     setup = set_up(run, recipes, store)
     order = replace(setup.timetable.order, processes=recipes.hardware.num_processes)
     timetable = replace(setup.timetable, order=order)

@@ -6,7 +6,7 @@ from pathlib import Path
 from sdexp.engine.plan.disk import free_bytes, shared_disk, validation_pictures
 from sdexp.engine.plan.plan import Measured, Plan
 from sdexp.engine.plan.sizes import Memory
-from sdexp.engine.progress import say
+from sdexp.ground.progress import say
 from sdexp.ground.store import Store
 from sdexp.ground.units import amount, duration
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from sdexp.dataset.base import OpenDataset
+from sdexp.engine.data import note_data, open_data
 from sdexp.engine.hardware import make_accelerator
 from sdexp.engine.train.batches import TrainPictures
 from sdexp.engine.train.latents import MomentCache, MomentSource
@@ -17,6 +18,7 @@ from sdexp.engine.train.timetable import Timetable, timetable_of
 from sdexp.engine.train.tower import Tower, check_width
 from sdexp.engine.train.validation import Validation
 from sdexp.ground.config import Precision
+from sdexp.ground.records import SplitRecord
 from sdexp.ground.run import RunFolder
 from sdexp.ground.store import Store
 from sdexp.ground.streams import stream_seed
@@ -37,6 +39,7 @@ class Setup:
     base_weights: fingerprints of the original, taken before anything was attached to it.
     """
 
+    run: RunFolder
     recipes: Recipes
     accelerator: Accelerator
     data: OpenDataset
@@ -48,6 +51,16 @@ class Setup:
     loss_of: LossOfItems
     validation: Validation
 
+    def describe_splits(self) -> dict[str, SplitRecord]:
+        """Those that the training sees, told and noted; for the main process."""
+        opened = {"train": self.data, "val": self.validation.data}
+        resolution = self.timetable.resolution
+        return {
+            split: note_data(self.run, split, data, self.model, resolution)
+            for split, data in opened.items()
+            if data is not None
+        }
+
     @property
     def is_main(self) -> bool:
         return self.accelerator.is_main_process
@@ -57,7 +70,7 @@ def set_up(run: RunFolder, recipes: Recipes, store: Store) -> Setup:
     """Open the data, load the model and attach the strategy."""
     training = recipes.training
     accelerator = make_accelerator(recipes.hardware)
-    data = recipes.dataset.open("train")
+    data = open_data(run, recipes, "train")
     model = recipes.model.load(str(accelerator.device))
     base_weights = model.fingerprints()
     timetable = timetable_of(recipes, len(data), accelerator.num_processes, model.sample_size)
@@ -74,6 +87,7 @@ def set_up(run: RunFolder, recipes: Recipes, store: Store) -> Setup:
         training.seed,
     )
     return Setup(
+        run=run,
         recipes=recipes,
         accelerator=accelerator,
         data=data,

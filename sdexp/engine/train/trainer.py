@@ -5,7 +5,6 @@ import time
 from accelerate.utils import broadcast_object_list
 
 from sdexp.engine.hardware import peak_memory_gb
-from sdexp.engine.progress import Progress, say
 from sdexp.engine.recorder import log_numbers
 from sdexp.engine.train.batches import micro_batches
 from sdexp.engine.train.checkpoint import read_checkpoint, save_checkpoint, settle
@@ -15,6 +14,7 @@ from sdexp.ground.config import TRAIN_LOSS, VALIDATION_LOSS
 from sdexp.ground.files import remove
 from sdexp.ground.interrupt import Interrupted, interruptible, received
 from sdexp.ground.log import cut_after
+from sdexp.ground.progress import Progress, say
 from sdexp.ground.records import TrainingRecord
 from sdexp.ground.run import RunFolder
 

@@ -8,8 +8,9 @@ import torch
 from accelerate import Accelerator
 
 from sdexp.dataset.base import OpenDataset
-from sdexp.engine.images import Square, cut_square, save_png
-from sdexp.engine.prompts import choose_prompts, draws_of, sampling_of
+from sdexp.engine.data import open_data
+from sdexp.engine.images import Square, cut_square, recipe_texts, save_png
+from sdexp.engine.prompts import choose_prompts, draws_of, prompt_id, sampling_of
 from sdexp.engine.train.items import Item
 from sdexp.engine.train.latents import decode_unless_cached
 from sdexp.engine.train.losses import LossOfItems
@@ -40,7 +41,7 @@ class Validation:
         self.timetable = timetable
         self.sampling = sampling_of(recipes.evaluation, timetable.resolution)
         wanted = self.training.validation_steps or self.training.validation_images_steps
-        self.data: OpenDataset | None = recipes.dataset.open("val") if wanted else None
+        self.data: OpenDataset | None = open_data(run, recipes, "val") if wanted else None
 
     def loss_at(self, step: int) -> float | None:
         """Mean loss over the same samples, noise and timesteps each time; None when not due."""
@@ -71,16 +72,27 @@ class Validation:
         due = self.timetable.shows(step) and self.accelerator.is_main_process
         if self.data is None or not due:
             return
-        prompts = choose_prompts(self.data, self.training.num_validation_images)
-        keys = [(prompt.prompt_id, 0) for prompt in prompts]
+        captions = self._captions(self.data)
+        keys = [(key, 0) for key, _ in captions]
         shape = self.model.latent_shape(self.timetable.resolution)
         draws = draws_of(keys, shape, self.training.seed)
-        captions = [prompt.caption for prompt in prompts]
+        shown = [caption for _, caption in captions]
         with evaluating(self.model), self.accelerator.autocast():
-            made = self.model.generate(captions, draws, self.sampling)
-        for number, pixels in enumerate(made):
-            save_png(pixels, self.run.validation / f"{step:06d}" / f"{number}.png")
-        write_text(self.run.validation / "prompts.json", json.dumps(captions, indent=1))
+            made = self.model.generate(shown, draws, self.sampling)
+        folder = self.run.validation / f"{step:06d}"
+        for number, ((key, caption), pixels) in enumerate(zip(captions, made, strict=True)):
+            noise = (self.training.seed, key, 0)
+            texts = recipe_texts(caption, noise, self.sampling, step=str(step))
+            save_png(pixels, folder / f"{number}.png", texts)
+        write_text(self.run.validation / "prompts.json", json.dumps(shown, indent=1))
+
+    def _captions(self, data: OpenDataset) -> list[tuple[str, str]]:
+        """Ids and texts of the prompts whose pictures are shown: a person's own, or the split's."""
+        own = self.training.validation_prompts
+        if own:
+            return [(prompt_id("", caption), caption) for caption in own]
+        prompts = choose_prompts(data, self.training.num_validation_images)
+        return [(prompt.prompt_id, prompt.caption) for prompt in prompts]
 
 
 @contextmanager

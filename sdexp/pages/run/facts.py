@@ -59,6 +59,8 @@ class Facts:
     @property
     def warnings(self) -> list[str]:
         lines = self.faults + self.record.warnings
+        for name, split in self.record.data.items():
+            lines += [f"data {name}: {line}" for line in split.warnings]
         lines += self.scores.warnings if self.scores else []
         for key in self.evaluation.chosen_later if self.evaluation else []:
             lines.append(f"{key} was chosen after the run, so the verdict was not declared before")
@@ -68,7 +70,8 @@ class Facts:
                 f"first meant to end {end}, then trained further: unless the schedule is "
                 "constant, one run of the whole length has other weights"
             )
-        return lines + self._older()
+        # The evaluation tells of its split what the training may have told.
+        return [*dict.fromkeys(lines + self._older())]
 
     def _older(self) -> list[str]:
         training = self.record.training

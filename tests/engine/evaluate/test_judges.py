@@ -40,11 +40,12 @@ def test_what_a_metric_needs_is_counted_before(recipes: Any, store: Store) -> No
     made = recipes("metric=[coverage,kid,lpips_diversity]", "evaluation.replicates=1")
     with pytest.raises(DataError) as caught:
         check_judges(made.judging, store, "cpu", 32, 5, 20)
-    coverage, diversity = str(caught.value).splitlines()
+    coverage, diversity, enough = str(caught.value).splitlines()
     assert coverage == (
         "metric.coverage: needs 6 pictures on both sides, there are 5 generated and 20 real ones; "
         "raise evaluation.num_prompts, or leave the metric out"
     )
+    assert enough == "for metric=[kid] there are enough"
     assert diversity.startswith("metric.lpips_diversity: compares the pictures of one prompt; set")
     with pytest.raises(DataError, match="metric.kid: needs 2 .* and 1 real ones; add 1"):
         check_judges(made.judging, store, "cpu", 32, 5, 1)

@@ -20,3 +20,10 @@ def test_validation_pictures_start_with_step_0(train: Any) -> None:
         "000004",
     ]
     assert len(json.loads((run.validation / "prompts.json").read_text())) == 2
+
+
+def test_prompts_of_ones_own_are_shown(train: Any) -> None:
+    own = ["a big red heart", "a blue star, on stripes", "x=y"]
+    run = train("own", f"training.validation_prompts={json.dumps(own)}")
+    assert json.loads((run.validation / "prompts.json").read_text()) == own
+    assert len(list((run.validation / "000004").iterdir())) == 3

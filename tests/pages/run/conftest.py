@@ -37,7 +37,7 @@ def run(tmp_path: Path) -> RunFolder:
         replace(
             records.FINISHED,
             choices={"model": "pocket", "finetune": "lora", "dataset": "pocket"},
-            data={"train": records.split("f" * 64, dropped=[("bad<b>.jpg", "truncated")])},
+            data={"train": records.split("f" * 64, lost=1, dropped={"bad<b> truncated": 1})},
         )
     )
     return folder

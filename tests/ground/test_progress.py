@@ -5,9 +5,9 @@ import sys
 
 import pytest
 
-from sdexp.engine import progress
-from sdexp.engine.progress import Progress, say
+from sdexp.ground import progress
 from sdexp.ground.interrupt import Interrupted, check_interrupt, listening, received
+from sdexp.ground.progress import Progress, say
 
 
 def lines(capsys: pytest.CaptureFixture[str], total: int, start: int = 0) -> list[str]:

@@ -1,0 +1,88 @@
+"""Pictures and a table of their captions, as Flickr30k and Flickr8k go round."""
+
+import posixpath
+from dataclasses import dataclass
+from pathlib import Path
+
+from sdexp.dataset.base import AbstractDataset, Kept, OpenDataset
+from sdexp.dataset.captions import CaptionBook, Listing, printable, read_text
+from sdexp.dataset.folder import check_folder, pictures_in, scan
+from sdexp.dataset.lists import FAMILIES, homes_of, with_homes
+from sdexp.dataset.splits import SplitRules, check_listing
+from sdexp.dataset.tables import read_captions
+from sdexp.ground.config import one_of
+from sdexp.ground.errors import DataError
+from sdexp.ground.files import require_path
+
+HASH = "hash"
+
+
+@dataclass(frozen=True)
+class CaptionTable(AbstractDataset):
+    """Pictures in `data_dir` or any folder below it, found by the file names of a table.
+
+    `captions_files` are the names that the table may have; the one that lies highest counts.
+    `split_family` is `hash`, or whose published lists cut the splits: `entities` and `karpathy` for
+    Flickr30k (Plummer et al. 2015; Karpathy and Li 2015), `flickr8k` for the 6000/1091/1000 that go
+    round under that name. A picture that such lists do not name is left out, and counted.
+    """
+
+    data_dir: str
+    captions_files: list[str]
+    split_family: str
+    val_fraction: float
+    test_fraction: float
+    max_dropped_fraction: float
+
+    def __post_init__(self) -> None:
+        require_path("dataset.data_dir", self.data_dir, f"the folder with {self._content}")
+        one_of("dataset", (HASH, *FAMILIES), split_family=self.split_family)
+        assert self.rules
+
+    @property
+    def rules(self) -> SplitRules:
+        return SplitRules(self.val_fraction, self.test_fraction, self.max_dropped_fraction)
+
+    @property
+    def _content(self) -> str:
+        return f"the pictures and {' or '.join(self.captions_files)}"
+
+    @property
+    def _where(self) -> str:
+        return f"dataset.data_dir={self.data_dir}"
+
+    def check(self) -> None:
+        """Also counts the captioned files, so that too few are told before anything is decoded."""
+        check_listing(self._where, self._listing(), self.rules)
+
+    def open(self, split: str, kept: Kept | None = None) -> OpenDataset:
+        from sdexp.dataset.files import open_split
+
+        return open_split(self._where, self._listing(), split, self.rules, kept)
+
+    def _listing(self) -> Listing:
+        """The captioned pictures; raises `DataError` without a table or pictures."""
+        book = CaptionBook()
+        files = scan(check_folder(self.data_dir, self._content), book)
+        tables = [name for name in files if posixpath.basename(name) in self.captions_files]
+        if not tables:
+            raise DataError(
+                f"{self._where}: no {' or '.join(self.captions_files)} in it; put it there"
+            )
+        pictures = _by_file_name(files)
+        if not pictures:
+            raise DataError(f"{self._where}: no picture in it; put the pictures there")
+        table = min(tables, key=lambda name: (name.count("/"), name))
+        read_captions(printable(table), read_text(files[table]), book)
+        listing = book.listing(pictures, pictures)
+        if self.split_family == HASH:
+            return listing
+        return with_homes(listing, homes_of(self.split_family), self.split_family)
+
+
+def _by_file_name(files: dict[str, Path]) -> dict[str, Path]:
+    """Archives nest their folder once more, and some hold every picture twice."""
+    found: dict[str, Path] = {}
+    for name in sorted(pictures_in(files), key=lambda name: (-name.count("/"), name)):
+        found[posixpath.basename(name)] = files[name]
+    return dict(sorted(found.items()))
