@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from sdexp import evaluate, generate, report, train
+from sdexp.engine.evaluate.sheet import GAP, LINE
 from sdexp.ground.assets import located
 from sdexp.ground.record_files import read_record
 from sdexp.ground.records import EvaluationRecord
@@ -200,7 +201,7 @@ def test_generated_pictures_are_files(finished: RunFolder) -> None:
     assert (pictures["original_1.png"] != pictures["finetuned_1.png"]).any()
     assert (pictures["original_1.png"] != pictures["original_2.png"]).any()
     assert finished.read_record().status == "finished"
-    assert pictures["side_by_side.png"].shape == (2 * 264 + 8, 2 * 264 + 8, 3)
+    assert pictures["side_by_side.png"].shape == (LINE + GAP + 2 * (LINE + 264), 2 * 264 + 8, 3)
 
 
 def test_prompts_of_ones_own_are_evaluated(
