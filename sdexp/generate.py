@@ -38,9 +38,9 @@ def _generate(arguments: Arguments) -> int:
         return _of_weights(arguments)
     config = compose("generate", arguments.overrides).config
     _check_named(config, "run")
-    prompts = _prompts(config)
     run = usable_run(config.run)
     recipes = read_recipes(run.config)
+    prompts = _prompts(config, recipes.training.validation_prompts)
     finished_run(run, recipes.finetune)
     recipes.model.check()
     request = _request(config, prompts, recipes.evaluation)
@@ -53,7 +53,7 @@ def _of_weights(arguments: Arguments) -> int:
     own = {field.name for field in fields(GenerateRoot)}
     asked = [o for o in arguments.overrides if o.lstrip("+~").partition("=")[0] in own]
     config = compose("generate", asked).config
-    prompts = _prompts(config)
+    prompts = _prompts(config, [])
     others = [override for override in arguments.overrides if override not in asked]
     composed = composed_of_weights([*others, "evaluation=none"])
     recipes = build_recipes(composed.config)
@@ -71,8 +71,13 @@ def _of_weights(arguments: Arguments) -> int:
     return code
 
 
-def _prompts(config: DictConfig) -> list[str]:
-    """What pictures are asked of; raises `ConfigError` or `DataError`."""
+def _prompts(config: DictConfig, own: list[str]) -> list[str]:
+    """What pictures are asked of: `own`, those of the run, where nothing is said.
+
+    Raises `ConfigError` or `DataError`.
+    """
+    if config.prompt is None and config.prompts is None and own:
+        return own
     if config.prompt is None and config.prompts is None:
         raise ConfigError("prompt: a value is missing; set prompt=..., or prompts=FILE")
     if config.prompt is None:

@@ -161,6 +161,9 @@ def derive(config: DictConfig, overrides: list[str]) -> None:
     by_epochs = "training" in config and config.training.num_train_epochs is not None
     if by_epochs and "training.max_train_steps" not in given:
         config.training.max_train_steps = None
+    elif by_epochs and "training.num_train_epochs" not in given:
+        # What is typed counts before what a file says.
+        config.training.num_train_epochs = None
 
 
 def named_run(overrides: list[str]) -> RunFolder | None:

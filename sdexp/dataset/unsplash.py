@@ -1,0 +1,120 @@
+"""Unsplash Lite: tables of photos and keywords, and a folder of the photos that were fetched."""
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from sdexp.dataset.base import AbstractDataset, Kept, OpenDataset
+from sdexp.dataset.captions import CaptionBook, Listing, read_text
+from sdexp.dataset.folder import check_folder, pictures_in, scan
+from sdexp.dataset.splits import SplitRules, check_listing
+from sdexp.ground.config import at_least
+from sdexp.ground.errors import DataError
+from sdexp.ground.files import require_path
+
+PHOTOS = "photos.tsv"
+KEYWORDS = "keywords.tsv"
+ID = "photo_id"
+CONFIDENCES = ("ai_service_1_confidence", "ai_service_2_confidence")
+
+
+class CaptionSource(StrEnum):
+    """What captions are made of."""
+
+    own = "own"
+    ai = "ai"
+    keywords = "keywords"
+
+
+COLUMNS = {CaptionSource.own: "photo_description", CaptionSource.ai: "ai_description"}
+
+
+@dataclass(frozen=True)
+class UnsplashLite(AbstractDataset):
+    """The tables of unsplash/datasets in `data_dir`, and pictures `<photo_id>.jpg` anywhere below.
+
+    Captions are the photographer's own description, that of a network (`ai`), or the
+    `max_keywords` keywords that its services are surest of. Only the photos whose pictures are
+    there count; a picture without a row, or whose row has no caption, is lost.
+    """
+
+    data_dir: str
+    caption_source: CaptionSource
+    max_keywords: int
+    val_fraction: float
+    test_fraction: float
+    max_dropped_fraction: float
+
+    def __post_init__(self) -> None:
+        require_path("dataset.data_dir", self.data_dir, f"the folder with {PHOTOS} and pictures")
+        at_least("dataset", 1, max_keywords=self.max_keywords)
+        assert self.rules
+
+    @property
+    def rules(self) -> SplitRules:
+        return SplitRules(self.val_fraction, self.test_fraction, self.max_dropped_fraction)
+
+    @property
+    def _where(self) -> str:
+        return f"dataset.data_dir={self.data_dir}"
+
+    def check(self) -> None:
+        """Also counts the captioned files, so that too few are told before anything is decoded."""
+        check_listing(self._where, self._listing(), self.rules)
+
+    def open(self, split: str, kept: Kept | None = None) -> OpenDataset:
+        from sdexp.dataset.files import open_split
+
+        return open_split(self._where, self._listing(), split, self.rules, kept)
+
+    def _listing(self) -> Listing:
+        book = CaptionBook()
+        files = scan(check_folder(self.data_dir, f"{PHOTOS} and the pictures"), book)
+        pictures = {Path(name).stem: files[name] for name in pictures_in(files)}
+        if not pictures:
+            raise DataError(f"{self._where}: no picture in it; put <photo_id>.jpg there")
+        absent = 0
+        for photo, caption in self._captions(files):
+            if photo in pictures:
+                book.add(photo, caption)
+            else:
+                absent += 1
+        if absent:
+            book.drop(PHOTOS, f"{absent} photos have no picture here")
+        return book.listing(pictures, pictures)
+
+    def _captions(self, files: dict[str, Path]) -> Iterator[tuple[str, str]]:
+        """Photo ids and what is said of each."""
+        if self.caption_source == CaptionSource.keywords:
+            yield from self._by_keywords(files)
+            return
+        column = COLUMNS[self.caption_source]
+        for row in _rows(self._where, files, PHOTOS, (ID, column)):
+            yield row[ID], row[column]
+
+    def _by_keywords(self, files: dict[str, Path]) -> Iterator[tuple[str, str]]:
+        found: dict[str, list[tuple[float, str]]] = {}
+        for row in _rows(self._where, files, KEYWORDS, (ID, "keyword", *CONFIDENCES)):
+            sure = max(float(row[column] or 0) for column in CONFIDENCES)
+            found.setdefault(row[ID], []).append((-sure, row["keyword"]))
+        for photo, words in found.items():
+            yield photo, ", ".join(word for _, word in sorted(words)[: self.max_keywords])
+
+
+def _rows(
+    where: str, files: dict[str, Path], table: str, columns: tuple[str, ...]
+) -> Iterator[dict[str, str]]:
+    """Rows of a table, which may come in parts, such as photos.tsv000; raises `DataError`."""
+    parts = [name for name in files if Path(name).name.startswith(table)]
+    if not parts:
+        raise DataError(f"{where}: {table} is missing; put it there (unsplash.com/data, Lite)")
+    for name in parts:
+        reader = csv.DictReader(io.StringIO(read_text(files[name]), newline=""), delimiter="\t")
+        lacking = [column for column in columns if column not in (reader.fieldnames or ())]
+        if lacking:
+            raise DataError(f"{files[name]}: no column {lacking[0]}; get the published table")
+        for row in reader:
+            yield {column: row[column] or "" for column in columns}
