@@ -9,7 +9,8 @@ from datetime import datetime
 
 from omegaconf import DictConfig, OmegaConf
 
-from sdexp.ground.config import MOST_SAMPLING_STEPS, EvaluationConfig, at_least, at_most
+from sdexp.ground.checks import at_least, at_most
+from sdexp.ground.config import MOST_SAMPLING_STEPS, EvaluationConfig
 from sdexp.ground.errors import ConfigError
 from sdexp.ground.prompt_files import read_prompt, read_prompts
 from sdexp.ground.record_files import write_record

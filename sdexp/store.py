@@ -6,7 +6,7 @@ from datetime import datetime
 from omegaconf import DictConfig
 
 from sdexp.ground import store_keeping as keeping
-from sdexp.ground.config import at_least
+from sdexp.ground.checks import at_least
 from sdexp.ground.errors import ConfigError
 from sdexp.ground.store import Store, default_root
 from sdexp.ground.units import amount

@@ -199,7 +199,7 @@ def test_odd_pictures_are_named_and_training_needs_no_evaluation(
     assert not run.scores.exists() and not run.images("original").exists()
     found = run.read_record().data["train"]
     assert found.dropped and found.repaired
-    assert "2 of 7 pictures dropped" in run.report_html.read_text()
+    assert "2 pictures dropped, 3 pictures are left" in run.report_html.read_text()
     assert "dropped,picture,truncated.jpg," in run.findings("train").read_text()
 
 

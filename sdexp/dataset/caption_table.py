@@ -10,7 +10,7 @@ from sdexp.dataset.folder import check_folder, pictures_in, scan
 from sdexp.dataset.lists import FAMILIES, homes_of, with_homes
 from sdexp.dataset.splits import SplitRules, check_listing
 from sdexp.dataset.tables import read_captions
-from sdexp.ground.config import one_of
+from sdexp.ground.checks import one_of
 from sdexp.ground.errors import DataError
 from sdexp.ground.files import require_path
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from sdexp.dataset.base import AbstractDataset, Findings, Kept, OpenDataset, Sample
-from sdexp.ground.config import between, one_of
+from sdexp.ground.checks import between, one_of
 
 # The shipped weights were trained on seeds from 1,000,000 up.
 FIRST_SEEDS = {"train": 0, "val": 100_000, "test": 200_000}

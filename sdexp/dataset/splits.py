@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sdexp.dataset.base import Finding
 from sdexp.dataset.captions import Listing
-from sdexp.ground.config import require, share
+from sdexp.ground.checks import require, share
 from sdexp.ground.errors import DataError
 
 # Pictures that a split gets whatever its share, in the order in which they are given out.

@@ -11,7 +11,7 @@ from sdexp.dataset.base import AbstractDataset, Kept, OpenDataset
 from sdexp.dataset.captions import CaptionBook, Listing, read_text
 from sdexp.dataset.folder import check_folder, pictures_in, scan
 from sdexp.dataset.splits import SplitRules, check_listing
-from sdexp.ground.config import at_least
+from sdexp.ground.checks import at_least
 from sdexp.ground.errors import DataError
 from sdexp.ground.files import require_path
 

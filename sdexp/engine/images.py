@@ -16,12 +16,14 @@ from sdexp.ground.sampling import Sampling
 from sdexp.model.base import Framing
 
 CENTRE = (0.5, 0.5)
+# Width and height.
+Size = tuple[int, int]
 NO_TEXTS: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True)
 class Square:
-    """A square cut from a picture, uint8 [3, R, R], and how it was cut."""
+    """A square, or a rectangle of a bucket, cut from a picture: uint8 [3, H, W], and how."""
 
     pixels: Tensor
     framing: Framing
@@ -30,18 +32,25 @@ class Square:
 def cut_square(
     image: Image.Image, side: int, place: tuple[float, float] = CENTRE, flipped: bool = False
 ) -> Square:
-    """The square of `crop_square`, mirrored or not.
+    """The square of `crop_square`, mirrored or not."""
+    return cut(image, (side, side), place, flipped)
+
+
+def cut(
+    image: Image.Image, size: Size, place: tuple[float, float] = CENTRE, flipped: bool = False
+) -> Square:
+    """The rectangle of `crop`, mirrored or not.
 
     Of a mirrored one the framing is that in the mirrored picture.
     """
     width, height = image.size
-    scaled = _scaled_size(image.size, side)
-    left, top = _corner(scaled, side, place)
-    square = crop_square(image, side, place)
+    scaled = _scaled_size(image.size, size)
+    left, top = _corner(scaled, size, place)
+    part = crop(image, size, place)
     if flipped:
-        square = square.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-        left = scaled[0] - side - left
-    return Square(to_tensor(square), Framing((height, width), (top, left), (side, side)))
+        part = part.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        left = scaled[0] - size[0] - left
+    return Square(to_tensor(part), Framing((height, width), (top, left), size[::-1]))
 
 
 def crop_square(
@@ -50,27 +59,37 @@ def crop_square(
     place: tuple[float, float] = CENTRE,
     resampling: Image.Resampling = Image.Resampling.LANCZOS,
 ) -> Image.Image:
-    """Scale the shorter side to `side` pixels with antialiasing, then cut a square.
+    """Scale the shorter side to `side` pixels with antialiasing, then cut a square."""
+    return crop(image, (side, side), place, resampling)
 
-    place: where the square lies along the longer side, 0 to 1; (0.5, 0.5) is the centre.
+
+def crop(
+    image: Image.Image,
+    size: Size,
+    place: tuple[float, float] = CENTRE,
+    resampling: Image.Resampling = Image.Resampling.LANCZOS,
+) -> Image.Image:
+    """Scale with antialiasing until the picture just covers `size`, then cut that.
+
+    size: width and height; place: where the part lies along the longer side, 0 to 1; (0.5, 0.5) is
+    the centre.
     """
-    scaled = _scaled_size(image.size, side)
+    scaled = _scaled_size(image.size, size)
     if scaled != image.size:
         image = image.resize(scaled, resampling)
-    left, top = _corner(scaled, side, place)
-    return image.crop((left, top, left + side, top + side))
+    left, top = _corner(scaled, size, place)
+    return image.crop((left, top, left + size[0], top + size[1]))
 
 
-def _scaled_size(size: tuple[int, int], side: int) -> tuple[int, int]:
-    """Width and height once the shorter of them is `side`."""
-    scale = side / min(size)
-    width, height = (max(side, round(length * scale)) for length in size)
-    return width, height
+def _scaled_size(size: Size, target: Size) -> Size:
+    """Width and height once neither is smaller than the target's and one is equal."""
+    scale = max(target[0] / size[0], target[1] / size[1])
+    return max(target[0], round(size[0] * scale)), max(target[1], round(size[1] * scale))
 
 
-def _corner(size: tuple[int, int], side: int, place: tuple[float, float]) -> tuple[int, int]:
-    """Left and top of the square."""
-    return round((size[0] - side) * place[0]), round((size[1] - side) * place[1])
+def _corner(size: Size, target: Size, place: tuple[float, float]) -> tuple[int, int]:
+    """Left and top of the part."""
+    return round((size[0] - target[0]) * place[0]), round((size[1] - target[1]) * place[1])
 
 
 def to_tensor(image: Image.Image) -> Tensor:

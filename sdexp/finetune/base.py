@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from sdexp.ground.applied import HARMLESS, Applied, together
-from sdexp.ground.config import require
+from sdexp.ground.checks import require
 from sdexp.ground.files import write_text
 from sdexp.ground.tensors import check_finite, read_tensors, write_tensors
 from sdexp.model.base import Component, LoadedModel

@@ -18,7 +18,7 @@ from sdexp.finetune.base import (
 )
 from sdexp.finetune.formats import DIFFUSERS_FILE, adapter_tensors, write_diffusers
 from sdexp.finetune.layouts import Place
-from sdexp.ground.config import above, at_least, require
+from sdexp.ground.checks import above, at_least, require
 from sdexp.ground.errors import ConfigError, DivergedError
 from sdexp.model.base import Component, LoadedModel
 

@@ -15,7 +15,7 @@ from sdexp.finetune.base import (
     unfreeze,
     write_component,
 )
-from sdexp.ground.config import above, require
+from sdexp.ground.checks import above, require
 from sdexp.ground.errors import ConfigError
 from sdexp.model.base import LoadedModel
 

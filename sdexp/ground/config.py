@@ -4,12 +4,12 @@ They are not frozen: OmegaConf makes a frozen schema read-only, and Hydra could 
 """
 
 import math
-from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
 from omegaconf import MISSING
 
+from sdexp.ground.checks import at_least, at_most, require, share
 from sdexp.ground.sampling import Sampler
 
 # A year in seconds: what is longer means "for ever" and no clock can hold it.
@@ -59,51 +59,6 @@ class Control(StrEnum):
 
     none = "none"
     self = "self"
-
-
-def require(section: str, ok: bool, key: str, value: object, allowed: str) -> None:
-    """Raise `ValueError` that names the key, its value and what is allowed."""
-    if not ok:
-        raise ValueError(f"{section}.{key}={value}: allowed is {allowed}")
-
-
-def one_of(section: str, allowed: Collection[str], **values: str) -> None:
-    """Each value is one of the words."""
-    for key, value in values.items():
-        if value not in allowed:
-            raise ValueError(f"{section}.{key}={value}: allowed are {', '.join(allowed)}")
-
-
-def between(section: str, lowest: int, highest: int, **values: int) -> None:
-    """Each value is from `lowest` to `highest`."""
-    for key, value in values.items():
-        require(section, lowest <= value <= highest, key, value, f"{lowest} to {highest}")
-
-
-def at_least(section: str, lowest: float, **values: float | None) -> None:
-    """Each value is None, or a finite number not below `lowest`."""
-    for key, value in values.items():
-        fits = value is None or (math.isfinite(value) and value >= lowest)
-        require(section, fits, key, value, f"{lowest} or more")
-
-
-def at_most(section: str, highest: float, **values: float | None) -> None:
-    """Each value is None, or not above `highest`."""
-    for key, value in values.items():
-        require(section, value is None or value <= highest, key, value, f"{highest:g} or less")
-
-
-def above(section: str, bound: float, **values: float | None) -> None:
-    """Each value is None, or a finite number above `bound`."""
-    for key, value in values.items():
-        fits = value is None or (math.isfinite(value) and value > bound)
-        require(section, fits, key, value, f"a number above {bound}")
-
-
-def share(section: str, **values: float) -> None:
-    """Each value is from 0 to 1."""
-    for key, value in values.items():
-        require(section, 0 <= value <= 1, key, value, "a number from 0 to 1")
 
 
 @dataclass
@@ -172,6 +127,25 @@ class EarlyStopping:
 
 
 @dataclass
+class BucketConfig:
+    """Pictures of other shapes than squares, in sizes of about the same area."""
+
+    enable_bucket: bool = MISSING
+    min_bucket_reso: int = MISSING
+    max_bucket_reso: int = MISSING
+    bucket_reso_steps: int = MISSING
+
+    def __post_init__(self) -> None:
+        section = "training.bucket"
+        steps = self.bucket_reso_steps
+        require(
+            section, steps >= 8 and steps % 8 == 0, "bucket_reso_steps", steps, "a multiple of 8"
+        )
+        at_least(section, steps, min_bucket_reso=self.min_bucket_reso)
+        at_least(section, self.min_bucket_reso, max_bucket_reso=self.max_bucket_reso)
+
+
+@dataclass
 class TrainingConfig:
     """The training loop."""
 
@@ -179,6 +153,7 @@ class TrainingConfig:
     resolution: int | None = MISSING
     center_crop: bool = MISSING
     random_flip: bool = MISSING
+    bucket: BucketConfig = MISSING
     train_batch_size: int = MISSING
     gradient_accumulation_steps: int = MISSING
     max_train_steps: int | None = MISSING

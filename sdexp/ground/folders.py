@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from sdexp.ground.config import at_least
+from sdexp.ground.checks import at_least
 from sdexp.ground.errors import DataError
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}

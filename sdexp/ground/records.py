@@ -50,9 +50,12 @@ class SplitRecord:
         lines = []
         if self.dropped:
             rows = sum(self.dropped.values()) - self.lost
-            told = [f"{self.lost} of {self.lost + self.pictures} pictures"] if self.lost else []
+            told = [f"{self.lost} pictures"] if self.lost else []
             told += [f"{rows} rows or captions"] if rows else []
-            lines.append(f"{' and '.join(told)} dropped ({_most_frequent(self.dropped)})")
+            lines.append(
+                f"{' and '.join(told)} dropped, {self.pictures} pictures are left "
+                f"({_most_frequent(self.dropped)})"
+            )
         if self.overlong:
             lines.append(
                 f"{self.overlong} of {self.captions} captions are longer than the text encoder "

@@ -7,6 +7,7 @@ from typing import Any
 from omegaconf import MISSING
 
 from sdexp.finetune.formats import ExportFormat
+from sdexp.ground.checks import at_least
 from sdexp.ground.config import (
     EvaluationConfig,
     HardwareConfig,
@@ -14,7 +15,6 @@ from sdexp.ground.config import (
     SchedulerConfig,
     SweepConfig,
     TrainingConfig,
-    at_least,
 )
 from sdexp.ground.folders import FoldersConfig
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from sdexp.backbone.base import AbstractFeatures, Gift, PictureSet, Standard
-from sdexp.ground.config import at_least
+from sdexp.ground.checks import at_least
 
 Partner = Literal["caption", "reference", "distribution", "replicates"]
 

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from sdexp.ground.config import at_least
+from sdexp.ground.checks import at_least
 from sdexp.metric.base import AbstractDistributionMetric
 from sdexp.stats import neighbours
 from sdexp.stats.distances import AbstractDistance

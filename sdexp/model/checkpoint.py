@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from sdexp.ground.assets import check_weights, hub_is_reachable, is_embedded, located
-from sdexp.ground.config import require
+from sdexp.ground.checks import require
 from sdexp.ground.errors import DataError
 from sdexp.ground.files import named_path
 from sdexp.model.architecture import architectures

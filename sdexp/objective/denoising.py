@@ -7,7 +7,7 @@ from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING
 
-from sdexp.ground.config import above, at_least, share
+from sdexp.ground.checks import above, at_least, share
 from sdexp.model.base import AbstractNoiseSchedule, LoadedModel
 from sdexp.objective.base import AbstractObjective, TrainingBatch
 

@@ -6,7 +6,7 @@ import importlib.util
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sdexp.ground.config import at_least
+from sdexp.ground.checks import at_least
 from sdexp.ground.errors import ConfigError
 from sdexp.optimizer.base import AbstractOptimizer, check_betas, check_decay, check_rate
 

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sdexp.ground.config import above, at_least, require
+from sdexp.ground.checks import above, at_least, require
 
 if TYPE_CHECKING:
     import torch

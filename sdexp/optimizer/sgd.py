@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sdexp.ground.config import at_least
+from sdexp.ground.checks import at_least
 from sdexp.optimizer.base import AbstractOptimizer, check_decay, check_rate, is_fused
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sdexp.ground.config import require
+from sdexp.ground.checks import require
 from sdexp.ground.errors import ConfigError
 from sdexp.ground.files import write_text
 from sdexp.ground.log import SPLITS

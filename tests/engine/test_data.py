@@ -84,8 +84,8 @@ def test_what_is_lost_is_told_and_listed(
     assert record.dropped == {"the file is empty": 2, "this is a web page, not the picture": 1}
     told = capsys.readouterr().out.splitlines()
     assert told[0] == (
-        f"warning: data train: 3 of {3 + len(data)} pictures dropped (2: the file is empty; 1: "
-        "this is a web page, not the picture)"
+        f"warning: data train: 3 pictures dropped, {len(data)} pictures are left (2: the file is "
+        "empty; 1: this is a web page, not the picture)"
     )
     lines = run.findings("train").read_text().splitlines()
     assert lines[0] == "what,unit,item,reason"

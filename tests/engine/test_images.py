@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from sdexp.engine.images import crop_square, save_png, to_signed, to_tensor
+from sdexp.engine.images import crop_square, cut, save_png, to_signed, to_tensor
 
 
 @pytest.mark.parametrize("size", [(64, 64), (100, 50), (50, 100), (33, 97), (7, 9)])
@@ -31,6 +31,19 @@ def test_scaling_down_is_antialiased() -> None:
     lines[:, ::2] = 255
     small = np.asarray(crop_square(Image.fromarray(lines), 32))
     assert abs(int(small.mean()) - 127) <= 1 and small.std() < 4
+
+
+@pytest.mark.parametrize("size", [(64, 64), (100, 50), (50, 100), (33, 97), (320, 200)])
+@pytest.mark.parametrize("target", [(32, 32), (48, 24), (24, 48), (64, 8)])
+def test_a_rectangle_is_just_covered(size: tuple[int, int], target: tuple[int, int]) -> None:
+    part = cut(Image.new("RGB", size), target, (1.0, 1.0))
+    assert part.pixels.shape == (3, *target[::-1])
+    assert part.framing.original_size == size[::-1] and part.framing.target_size == target[::-1]
+    top, left = part.framing.top_left
+    # One side is scaled to that of the target, so that nothing is cut off there.
+    assert min(top, left) == 0
+    flipped = cut(Image.new("RGB", size), target, (1.0, 1.0), flipped=True)
+    assert flipped.framing.top_left == (top, 0)
 
 
 def test_range_of_signed_pixels() -> None:

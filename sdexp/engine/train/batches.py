@@ -1,84 +1,41 @@
-"""Which samples an optimizer step sees, and what is done to each of them.
+"""What is done to each sample before an optimizer step sees it.
 
 All of it is a function of (seed, epoch, sample id), so that batch size, number of processes,
 workers and interruptions change nothing.
 """
 
 import signal
-from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch.utils.data import DataLoader, Dataset
 
 from sdexp.dataset.base import OpenDataset
-from sdexp.engine.images import CENTRE, Square, cut_square
+from sdexp.engine.images import CENTRE, Square, cut
 from sdexp.engine.train.items import Item
 from sdexp.engine.train.latents import MomentCache, decode_unless_cached
+from sdexp.engine.train.order import AbstractOrder
 from sdexp.ground.config import TrainingConfig
 from sdexp.ground.streams import stream
 
 
-@dataclass(frozen=True)
-class Order:
-    """The order of samples: a fresh permutation each epoch, cut into optimizer steps.
-
-    A step holds `accumulation` micro-batches of `batch_size` samples on each of `processes`;
-    the last step of an epoch holds what is left.
-    """
-
-    samples: int
-    batch_size: int
-    accumulation: int
-    processes: int
-    seed: int
-
-    @property
-    def samples_per_step(self) -> int:
-        return self.batch_size * self.accumulation * self.processes
-
-    @property
-    def steps_per_epoch(self) -> int:
-        return -(-self.samples // self.samples_per_step)
-
-    def epoch(self, step: int) -> int:
-        """The epoch of step `step`, counted from 0."""
-        return step // self.steps_per_epoch
-
-    def step_samples(self, step: int) -> list[int]:
-        """Indices of all samples of a step, over all processes."""
-        shuffled = _permutation(self.seed, self.epoch(step), self.samples)
-        start = step % self.steps_per_epoch * self.samples_per_step
-        return shuffled[start : start + self.samples_per_step]
-
-    def micro_batches(self, step: int, rank: int) -> list[list[int]]:
-        """Indices of each micro-batch of one process; a short step may leave some empty."""
-        samples = self.step_samples(step)
-        wide = self.batch_size * self.processes
-        groups = [samples[start : start + wide] for start in range(0, len(samples), wide)]
-        return [group[rank * self.batch_size : (rank + 1) * self.batch_size] for group in groups]
-
-
-@lru_cache(maxsize=2)
-def _permutation(seed: int, epoch: int, samples: int) -> list[int]:
-    return torch.randperm(samples, generator=stream(seed, "order", epoch)).tolist()
-
-
 class TrainPictures(Dataset[Item]):
-    """Prepares samples by (epoch, index): resized, cropped, flipped, with one caption."""
+    """Prepares samples by (epoch, index): resized, cropped, flipped, with one caption.
+
+    sizes: width and height that each picture is cut to.
+    """
 
     def __init__(
         self,
         data: OpenDataset,
         config: TrainingConfig,
-        resolution: int,
+        sizes: Sequence[tuple[int, int]],
         caption_dropout: float,
         cache: MomentCache | None,
     ) -> None:
         self.data = data
         self.config = config
-        self.resolution = resolution
+        self.sizes = sizes
         self.caption_dropout = caption_dropout
         self.cache = cache
 
@@ -89,7 +46,7 @@ class TrainPictures(Dataset[Item]):
         place, flipped = self.placement(epoch, sample_id)
 
         def decode() -> Square:
-            return cut_square(self.data[index].image, self.resolution, place, flipped)
+            return cut(self.data[index].image, self.sizes[index], place, flipped)
 
         name = (index, flipped) if self.config.center_crop else None
         view = decode_unless_cached(self.cache, name, decode)
@@ -121,7 +78,7 @@ class TrainPictures(Dataset[Item]):
 
 
 def micro_batches(
-    pictures: TrainPictures, order: Order, steps: range, rank: int, workers: int
+    pictures: TrainPictures, order: AbstractOrder, steps: range, rank: int, workers: int
 ) -> Iterator[list[Item]]:
     """The micro-batches of one process for a range of steps, one after the other."""
     keys = (

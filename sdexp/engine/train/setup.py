@@ -73,7 +73,7 @@ def set_up(run: RunFolder, recipes: Recipes, store: Store) -> Setup:
     data = open_data(run, recipes, "train")
     model = recipes.model.load(str(accelerator.device))
     base_weights = model.fingerprints()
-    timetable = timetable_of(recipes, len(data), accelerator.num_processes, model.sample_size)
+    timetable = timetable_of(recipes, data, accelerator.num_processes, model.sample_size)
     state = _state(recipes, model, accelerator)
     tower = _tower(recipes, model, store)
     cache = MomentCache(model, store) if training.cache_latents and tower is None else None
@@ -95,7 +95,7 @@ def set_up(run: RunFolder, recipes: Recipes, store: Store) -> Setup:
         model=model,
         base_weights=base_weights,
         state=state,
-        pictures=TrainPictures(data, training, timetable.resolution, dropout, cache),
+        pictures=TrainPictures(data, training, timetable.sizes, dropout, cache),
         loss_of=loss_of,
         validation=Validation(run, recipes, model, loss_of, accelerator, timetable),
     )

@@ -2,18 +2,24 @@
 
 from dataclasses import dataclass
 
-from sdexp.engine.train.batches import Order
+from sdexp.dataset.base import OpenDataset
+from sdexp.engine.train.buckets import Size, bucket_sizes, nearest
+from sdexp.engine.train.order import AbstractOrder, BucketOrder, Order
 from sdexp.ground.config import TrainingConfig
 from sdexp.recipes import Recipes
 
 
 @dataclass(frozen=True)
 class Timetable:
-    """Steps are counted from 0, which is before the first; `resolution` is in pixels."""
+    """Steps are counted from 0, which is before the first.
 
-    order: Order
+    resolution: of a square in pixels; sizes: width and height that each sample is cut to.
+    """
+
+    order: AbstractOrder
     training: TrainingConfig
     resolution: int
+    sizes: list[Size]
 
     @property
     def total(self) -> int:
@@ -74,14 +80,25 @@ class Timetable:
         return [index for step in steps for index in self.order.step_samples(step)]
 
 
-def timetable_of(recipes: Recipes, samples: int, processes: int, sample_size: int) -> Timetable:
-    """The timetable of a run over `samples` pictures; sample_size: the model's own side."""
+def timetable_of(
+    recipes: Recipes, data: OpenDataset, processes: int, sample_size: int
+) -> Timetable:
+    """The timetable of a run over a split; sample_size: the model's own side.
+
+    Raises `ConfigError` for buckets that do not go with the resolution.
+    """
     training = recipes.training
+    resolution = training.resolution or sample_size
     order = Order(
-        samples=samples,
+        samples=len(data),
         batch_size=training.train_batch_size,
         accumulation=training.gradient_accumulation_steps,
         processes=processes,
         seed=training.seed,
     )
-    return Timetable(order, training, training.resolution or sample_size)
+    if not training.bucket.enable_bucket:
+        return Timetable(order, training, resolution, [(resolution, resolution)] * len(data))
+    sizes = bucket_sizes(training.bucket, resolution)
+    buckets = tuple(nearest(data.size(index), sizes) for index in range(len(data)))
+    own = [sizes[bucket] for bucket in buckets]
+    return Timetable(BucketOrder(**vars(order), buckets=buckets), training, resolution, own)

@@ -1,59 +1,18 @@
 import pickle
-from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from sdexp.dataset.pocket import Pocket
-from sdexp.engine.train.batches import Order, TrainPictures, micro_batches
-
-ORDER = Order(samples=23, batch_size=4, accumulation=2, processes=1, seed=3)
-
-
-def flat(order: Order, steps: range) -> list[int]:
-    return [index for step in steps for index in order.step_samples(step)]
-
-
-def test_an_epoch_shows_every_sample_once() -> None:
-    assert ORDER.steps_per_epoch == 3
-    assert sorted(flat(ORDER, range(3))) == list(range(23))
-
-
-def test_epochs_have_different_orders() -> None:
-    assert flat(ORDER, range(3)) != flat(ORDER, range(3, 6))
-
-
-def test_the_last_group_of_an_epoch_holds_what_is_left() -> None:
-    assert [len(batch) for batch in ORDER.micro_batches(2, 0)] == [4, 3]
-
-
-@pytest.mark.parametrize("batch_size, accumulation, processes", [(8, 1, 1), (2, 2, 2), (1, 4, 2)])
-def test_the_samples_of_a_step_depend_only_on_their_number(
-    batch_size: int, accumulation: int, processes: int
-) -> None:
-    other = replace(ORDER, batch_size=batch_size, accumulation=accumulation, processes=processes)
-    for step in range(6):
-        assert other.step_samples(step) == ORDER.step_samples(step)
-        parts = [
-            index
-            for rank in range(processes)
-            for batch in other.micro_batches(step, rank)
-            for index in batch
-        ]
-        assert sorted(parts) == sorted(ORDER.step_samples(step))
-
-
-def test_every_process_has_the_same_number_of_micro_batches() -> None:
-    order = replace(ORDER, samples=17, batch_size=2, processes=4)
-    for step in range(order.steps_per_epoch):
-        assert len({len(order.micro_batches(step, rank)) for rank in range(4)}) == 1
+from sdexp.engine.train.batches import TrainPictures, micro_batches
+from sdexp.engine.train.order import Order
 
 
 @pytest.fixture
 def pictures(recipes) -> TrainPictures:  # type: ignore[no-untyped-def]
     training = recipes("training.center_crop=false", "training.random_flip=true").training
     data = Pocket(look="plain", num_train=40, num_val=1, num_test=1).open("train")
-    return TrainPictures(data, training, 32, 0.25, None)
+    return TrainPictures(data, training, [(32, 32)] * 40, 0.25, None)
 
 
 def test_a_sample_depends_on_epoch_and_id_alone(pictures: TrainPictures) -> None:
@@ -77,7 +36,7 @@ def test_flips_are_even_and_exact(pictures: TrainPictures) -> None:
     plain = pictures.data[0].image
     flipped = 0
     pictures.config.center_crop = True
-    pictures.resolution = 64
+    pictures.sizes = [(64, 64)] * 40
     straight = np.asarray(plain).transpose(2, 0, 1)
     for epoch in range(60):
         pixels = pictures[(epoch, 0)].view.pixels.numpy()

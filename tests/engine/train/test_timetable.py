@@ -3,11 +3,13 @@ from typing import Any
 
 import pytest
 
+from sdexp.dataset.pocket import Pocket
 from sdexp.engine.train.timetable import Timetable, timetable_of
 
 
 def table(recipes: Any, *overrides: str) -> Timetable:
-    return timetable_of(recipes(*overrides), 40, 1, 64)
+    data = Pocket(num_train=40, num_val=1, num_test=2).open("train")
+    return timetable_of(recipes(*overrides), data, 1, 64)
 
 
 @pytest.mark.parametrize("steps, every, times", [(4, 2, 3), (5, 2, 4), (3, 9, 2), (4, None, 0)])
