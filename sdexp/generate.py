@@ -89,6 +89,10 @@ def _prompts(config: DictConfig, own: list[str]) -> list[str]:
         )
     if config.prompt.startswith(FROM_FILE):
         return [read_prompt("prompt", config.prompt.removeprefix(FROM_FILE))]
+    try:
+        config.prompt.encode()
+    except UnicodeEncodeError as error:
+        raise ConfigError("prompt: holds bytes that are no text; write it as UTF-8") from error
     return [config.prompt]
 
 

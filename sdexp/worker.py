@@ -144,6 +144,8 @@ def _trainer(run: RunFolder) -> Any:
     if recipes.evaluation.enabled:
         real = evaluation_data(run, recipes)
         check_counts(recipes.judging, len(evaluation_prompts(real, recipes)), len(real))
+    if is_main():
+        keep_splits(run, recipes)
     setup = set_up(run, recipes, Store(default_root()))
     _check_unchanged(run, setup.base_weights, setup.data.manifest())
     setup.accelerator.wait_for_everyone()
@@ -152,7 +154,6 @@ def _trainer(run: RunFolder) -> Any:
         if run.pending_record.is_file():
             _check_places(run)
         adopt(run)
-        keep_splits(run, recipes)
         run.change_record(
             stage="train",
             versions={name: version(name) for name in PACKAGES},

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sdexp.dataset.base import AbstractDataset, Kept, OpenDataset
 from sdexp.dataset.captions import CaptionBook, Listing, printable, read_text
-from sdexp.dataset.folder import check_folder, pictures_in, scan
+from sdexp.dataset.folder import by_file_name, check_folder, pictures_in, scan
 from sdexp.dataset.lists import FAMILIES, homes_of, with_homes
 from sdexp.dataset.splits import SplitRules, check_listing
 from sdexp.dataset.tables import read_captions
@@ -69,20 +69,20 @@ class CaptionTable(AbstractDataset):
             raise DataError(
                 f"{self._where}: no {' or '.join(self.captions_files)} in it; put it there"
             )
-        pictures = _by_file_name(files)
-        if not pictures:
+        if not pictures_in(files):
             raise DataError(f"{self._where}: no picture in it; put the pictures there")
         table = min(tables, key=lambda name: (name.count("/"), name))
         read_captions(printable(table), read_text(files[table]), book)
+        pictures = _named(files, table, book)
         listing = book.listing(pictures, pictures)
         if self.split_family == HASH:
             return listing
         return with_homes(listing, homes_of(self.split_family), self.split_family)
 
 
-def _by_file_name(files: dict[str, Path]) -> dict[str, Path]:
-    """Archives nest their folder once more, and some hold every picture twice."""
-    found: dict[str, Path] = {}
-    for name in sorted(pictures_in(files), key=lambda name: (-name.count("/"), name)):
-        found[posixpath.basename(name)] = files[name]
-    return dict(sorted(found.items()))
+def _named(files: dict[str, Path], table: str, book: CaptionBook) -> dict[str, Path]:
+    """Pictures as the table names them: by paths from its folder where it does, or file names."""
+    folder = posixpath.dirname(table)
+    paths = {posixpath.relpath(name, folder or "."): files[name] for name in pictures_in(files)}
+    by_path = any("/" in name and book.has(name) for name in paths)
+    return paths if by_path else by_file_name(files, book)

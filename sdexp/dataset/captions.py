@@ -36,10 +36,15 @@ class Entry:
 
 @dataclass
 class Listing:
-    """The captioned picture files of a data set, not yet decoded."""
+    """The captioned picture files of a data set, not yet decoded.
+
+    homes: the splits that have a folder or list of their own, even an empty one; the others are cut
+    from train.
+    """
 
     entries: list[Entry] = field(default_factory=list)
     findings: Findings = field(default_factory=Findings)
+    homes: frozenset[str] = frozenset()
 
 
 def printable(text: str) -> str:

@@ -11,6 +11,7 @@ from PIL import Image, ImageCms
 MODES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}
 # Grey levels by which profiles that are called sRGB differ from each other.
 SAME = 2
+GREY = ("1", "L")
 PROFILES_KEPT = 64
 LONGEST_NAME = 60
 
@@ -31,7 +32,8 @@ def to_srgb(image: Image.Image, profile: bytes, repairs: list[str]) -> Image.Ima
         repairs.append("a broken colour profile ignored")
         return image.convert("RGB")
     # Grey pixels may carry a profile of colours; those of print only their own.
-    if "CMYK" in (read.mode, image.mode) and read.mode != image.mode:
+    fits = image.mode == read.mode if "CMYK" in (read.mode, image.mode) else read.mode == "RGB"
+    if not fits and not (read.mode == "L" and image.mode in GREY):
         repairs.append(f"colour profile {read.name} ignored: the pixels are {image.mode}")
         return image.convert("RGB")
     if read.transform is None:

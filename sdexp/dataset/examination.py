@@ -40,23 +40,37 @@ def examine_all(paths: Sequence[Path], store: Store) -> list[Verdict]:
     names = [str(path) for path in paths]
     shared = os.path.commonpath({os.path.dirname(name) for name in names})
     key = digest(RULES, PIL.__version__, shared)
-    with store.lock(KIND, key, wait=True):
-        index = _load(store, key)
-        stamps = {name: _stamp(name) for name in names}
-        verdicts = {
-            name: index[name][1]
-            for name, stamp in stamps.items()
-            if stamp is not None and name in index and index[name][0] == stamp
-        }
-        new = [name for name in names if name not in verdicts]
-        for found in _examined(new, {verdict.sha256: verdict for _, verdict in index.values()}):
-            verdicts |= found
-            for name, verdict in found.items():
-                stamp = stamps[name]
-                if stamp is not None:
-                    index[name] = (stamp, verdict)
-            _save(store, key, index)
+    verdicts = _known(names, _load(store, key))
+    if len(verdicts) < len(set(names)):
+        # A store that may only be read serves where nothing is new.
+        with store.lock(KIND, key, wait=True):
+            verdicts = _all(names, store, key)
     return [verdicts[name] for name in names]
+
+
+def _known(names: Sequence[str], index: Index) -> dict[str, Verdict]:
+    """Verdicts of files that have not changed since."""
+    return {
+        name: index[name][1] for name in names if name in index and index[name][0] == _stamp(name)
+    }
+
+
+def _all(names: Sequence[str], store: Store, key: str) -> dict[str, Verdict]:
+    """Verdicts of all files; what is new is noted on the way."""
+    index = _load(store, key)
+    verdicts = _known(names, index)
+    stamps = {name: _stamp(name) for name in names if name not in verdicts}
+    for found in _examined(
+        list(stamps), {verdict.sha256: verdict for _, verdict in index.values()}
+    ):
+        verdicts |= found
+        for name, verdict in found.items():
+            stamp = stamps[name]
+            # What could not be read may be readable the next time.
+            if stamp is not None and verdict.sha256:
+                index[name] = (stamp, verdict)
+        _save(store, key, index)
+    return verdicts
 
 
 def _stamp(name: str) -> Stamp | None:

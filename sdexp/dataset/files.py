@@ -14,6 +14,9 @@ from sdexp.dataset.splits import SplitRules, check_enough, cut
 from sdexp.ground.errors import DataError
 from sdexp.ground.store import Store, default_root
 
+GONE = "was in the split when the run began, and is gone"
+LATE = "came after the run began; left out"
+
 
 class PictureFiles(OpenDataset):
     """Picture files that were decoded once; they are decoded again when asked for."""
@@ -114,15 +117,14 @@ def _cut(
     where: str, split: str, listing: Listing, examined: Examined, rules: SplitRules
 ) -> tuple[list[Entry], list[Finding]]:
     """The members of a split, and the pictures that it names as lost."""
-    homes = {entry.home for entry in listing.entries}
-    home = split if split in homes else "train"
+    home = split if split in listing.homes else "train"
     left = {name: entry for name, entry in examined.left.items() if entry.home == home}
-    to_cut = {name: share for name, share in rules.shares.items() if name not in homes}
+    to_cut = {name: share for name, share in rules.shares.items() if name not in listing.homes}
     splits = ["train", *to_cut] if home == "train" else [home]
     lost = examined.lost(home)
     known = listing.findings.lost
     check_enough(where, splits, len(left), [*known, *lost])
-    everywhere = [finding for one in sorted(homes) for finding in examined.lost(one)]
+    everywhere = [finding for one in SPLITS for finding in examined.lost(one)]
     rules.check_lost(where, len(examined.left), [*known, *everywhere])
     ids = cut(left, to_cut)[split] if home == "train" else sorted(left)
     return [left[name] for name in ids], lost if split == home else []
@@ -131,16 +133,25 @@ def _cut(
 def _kept(
     where: str, split: str, examined: Examined, kept: Kept
 ) -> tuple[list[Entry], list[Finding]]:
-    """The members of a split of a run that are still there, and those that are not."""
+    """The members of a split of a run that are still there, and those that are not.
+
+    What never belonged to a split is named by "train".
+    """
     left = examined.left
+    faults = {entry.sample_id: verdict.fault for entry, verdict in examined.verdicts.items()}
     own = sorted(name for name, home in kept.items() if home == split)
     members = [left[name] for name in own if name in left]
-    lost = [Finding(name, "was in the split when the run began, and is gone") for name in own]
-    lost = [finding for finding in lost if finding.item not in left]
+    lost = [
+        Finding(name, (faults[name] if name in faults else None) or GONE)
+        for name in own
+        if name not in left
+    ]
     check_enough(where, [split], len(members), lost)
-    new = sorted(left.keys() - kept.keys())
-    late = [Finding(name, "came after the run began; left out", "row") for name in new]
-    return members, lost + (late if split == "train" else [])
+    if split == "train":
+        for name in sorted(faults.keys() - kept.keys()):
+            fault = faults[name]
+            lost.append(Finding(name, fault) if fault else Finding(name, LATE, "row"))
+    return members, lost
 
 
 def _repairs(members: Sequence[Entry], verdicts: Mapping[Entry, Verdict]) -> list[Finding]:

@@ -1,5 +1,6 @@
 """What lies in a folder of pictures."""
 
+import filecmp
 import os
 import posixpath
 from pathlib import Path
@@ -71,6 +72,21 @@ def _note_hidden(name: str, book: CaptionBook) -> None:
 def is_picture(name: str) -> bool:
     """Whether a file should be one, by its suffix."""
     return posixpath.splitext(name)[1].lower() in SUFFIXES
+
+
+def by_file_name(files: dict[str, Path], book: CaptionBook) -> dict[str, Path]:
+    """Pictures by their file names alone; archives nest their folder, and some repeat it whole.
+
+    Two different pictures of one name are lost, because captions could not tell them apart.
+    """
+    same: dict[str, list[Path]] = {}
+    for name in sorted(pictures_in(files), key=lambda name: (name.count("/"), name)):
+        same.setdefault(posixpath.basename(name), []).append(files[name])
+    for name, paths in sorted(same.items()):
+        if not all(filecmp.cmp(paths[0], path, shallow=False) for path in paths[1:]):
+            book.lose(name, f"{len(paths)} different pictures have this name")
+            del same[name]
+    return {name: paths[0] for name, paths in sorted(same.items())}
 
 
 def pictures_in(files: dict[str, Path]) -> list[str]:

@@ -1,12 +1,13 @@
 """A folder of pictures with a metadata file, or with a caption file beside each picture."""
 
+import posixpath
 import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from sdexp.dataset.base import AbstractDataset, Findings, Kept, OpenDataset
+from sdexp.dataset.base import AbstractDataset, Finding, Findings, Kept, OpenDataset
 from sdexp.dataset.captions import (
     FILE_COLUMN,
     CaptionBook,
@@ -114,13 +115,16 @@ def _caption_file(picture: str) -> str:
 
 def _read_table(table: str, files: dict[str, Path], caption_column: str, book: CaptionBook) -> None:
     folder = PurePosixPath(table).parent
+    by_name: dict[str, list[str]] = {}
+    for file in files:
+        by_name.setdefault(posixpath.basename(file), []).append(file)
     for row in read_rows(files[table], table, caption_column, book):
         name = row[FILE_COLUMN] if FILE_COLUMN in row else None
         caption = row[caption_column] if caption_column in row else None
         if not isinstance(name, str) or not name.strip():
             book.drop(table, f"a row has no {FILE_COLUMN}")
         elif _is_foreign(name):
-            _add_by_file_name(name, caption, files, book)
+            _add_by_file_name(name, caption, by_name, book)
         else:
             book.add(same_name((folder / name.strip()).as_posix(), files), caption)
 
@@ -132,10 +136,10 @@ def _is_foreign(name: str) -> bool:
 
 
 def _add_by_file_name(
-    name: str, caption: object, files: dict[str, Path], book: CaptionBook
+    name: str, caption: object, by_name: Mapping[str, list[str]], book: CaptionBook
 ) -> None:
     last = PureWindowsPath(name).name
-    same = [file for file in files if PurePosixPath(file).name == last]
+    same = by_name[last] if last in by_name else []
     if len(same) == 1:
         book.repair(name, f"{FILE_COLUMN} is a path of elsewhere; matched by its file name")
         book.add(same[0], caption)
@@ -188,13 +192,25 @@ def _with_homes(root: Path, listing: Listing) -> Listing:
             book.lose(entry.sample_id, f"outside the split folders {', '.join(SPLIT_FOLDERS)}")
     findings = listing.findings
     dropped = [*findings.dropped, *book.findings.dropped]
-    return Listing(entries, Findings(dropped, findings.repaired))
+    homes = {SPLIT_FOLDERS[name] for name in SPLIT_FOLDERS if (root / name).is_dir()}
+    return Listing(entries, Findings(dropped, findings.repaired), frozenset(homes))
 
 
 def _with_repeats(listing: Listing) -> Listing:
     entries = []
+    folders: dict[str, int] = {}
     for entry in listing.entries:
-        found = REPEATS.fullmatch(PurePosixPath(entry.sample_id).parent.name)
-        often = int(found[1]) if found else 1
-        entries.append(replace(entry, repeats=max(1, often)))
-    return Listing(entries, listing.findings)
+        folder = PurePosixPath(entry.sample_id).parent
+        found = REPEATS.fullmatch(folder.name)
+        often = max(1, int(found[1])) if found else 1
+        folders[folder.as_posix()] = often
+        entries.append(replace(entry, repeats=often))
+    told = [
+        Finding(
+            f"{folder}/", f"its pictures are seen {often} times an epoch, as its name says", "row"
+        )
+        for folder, often in folders.items()
+        if often > 1
+    ]
+    findings = Findings(listing.findings.dropped, [*listing.findings.repaired, *told])
+    return Listing(entries, findings, listing.homes)

@@ -4,7 +4,7 @@ import gzip
 from collections.abc import Mapping
 from dataclasses import replace
 
-from sdexp.dataset.base import Finding, Findings
+from sdexp.dataset.base import SPLITS, Finding, Findings
 from sdexp.dataset.captions import Listing
 from sdexp.ground.assets import ASSETS
 
@@ -34,4 +34,5 @@ def with_homes(listing: Listing, homes: Mapping[str, str], family: str) -> Listi
             reason = f"in none of the lists of split_family={family}"
             lost.append(Finding(entry.sample_id, reason))
     findings = listing.findings
-    return Listing(entries, Findings([*findings.dropped, *lost], findings.repaired))
+    told = Findings([*findings.dropped, *lost], findings.repaired)
+    return Listing(entries, told, frozenset(SPLITS))

@@ -185,8 +185,9 @@ def _rgb(image: Image.Image, repairs: list[str]) -> Image.Image:
         repairs.append(f"{mode} converted to RGB")
     alpha = None
     if image.has_transparency_data:
-        image = image.convert("RGBA")
-        alpha = image.getchannel("A")
+        cut_out = image.convert("RGBA")
+        alpha = cut_out.getchannel("A")
+        image = cut_out.convert("L") if image.mode in ("LA", "La") else cut_out
     colours = _colours(image, repairs)
     if alpha is None or alpha.getextrema() == (255, 255):
         return colours

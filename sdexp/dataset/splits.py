@@ -101,11 +101,11 @@ def check_listing(where: str, listing: Listing, rules: SplitRules) -> None:
 
     `where` is the key with its value.
     """
-    homes = {entry.home for entry in listing.entries}
-    to_cut = [name for name in rules.shares if name not in homes]
-    pool = [entry for entry in listing.entries if entry.home == "train"]
+    to_cut = [name for name in rules.shares if name not in listing.homes]
     lost = listing.findings.lost
-    check_enough(where, ["train", *to_cut], len(pool), lost)
+    for home in ("train", *(listing.homes - {"train"})):
+        count = sum(entry.home == home for entry in listing.entries)
+        check_enough(where, ["train", *to_cut] if home == "train" else [home], count, lost)
     rules.check_lost(where, len(listing.entries), lost)
 
 

@@ -43,7 +43,8 @@ def _by_tabs(label: str, text: str, book: CaptionBook) -> None:
 
 def _by_bars(label: str, text: str, book: CaptionBook) -> None:
     for number, line in enumerate(text.split("\n"), start=1):
-        if line.strip() and not (number == 1 and line.startswith(PICTURES)):
+        is_header = number == 1 and line.split("|")[0].strip() in PICTURES
+        if line.strip() and not is_header:
             _add_row(f"{label}:{number}", line.strip(), book)
 
 
@@ -86,6 +87,10 @@ def _add_cells(
 ) -> None:
     """columns: places of picture and caption, and how many there are."""
     picture, caption, width = columns
+    lines = sum(cell.count("\n") for cell in row)
+    if lines:
+        book.drop(where, f"a quote is not closed; {lines + 1} lines are lost")
+        return
     if len(row) > width and caption == width - 1:
         book.repair(where, "commas of the caption were not quoted")
         row = [*row[:caption], ",".join(row[caption:])]

@@ -2,14 +2,14 @@
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from sdexp.dataset.base import AbstractDataset, Kept, OpenDataset
 from sdexp.dataset.captions import CaptionBook, Listing, read_text
-from sdexp.dataset.folder import check_folder, pictures_in, scan
+from sdexp.dataset.folder import by_file_name, check_folder, scan
 from sdexp.dataset.splits import SplitRules, check_listing
 from sdexp.ground.checks import at_least
 from sdexp.ground.errors import DataError
@@ -73,11 +73,12 @@ class UnsplashLite(AbstractDataset):
     def _listing(self) -> Listing:
         book = CaptionBook()
         files = scan(check_folder(self.data_dir, f"{PHOTOS} and the pictures"), book)
-        pictures = {Path(name).stem: files[name] for name in pictures_in(files)}
+        named = by_file_name(files, book)
+        pictures = {Path(name).stem: path for name, path in named.items()}
         if not pictures:
             raise DataError(f"{self._where}: no picture in it; put <photo_id>.jpg there")
         absent = 0
-        for photo, caption in self._captions(files):
+        for photo, caption in self._captions(files, pictures):
             if photo in pictures:
                 book.add(photo, caption)
             else:
@@ -86,19 +87,25 @@ class UnsplashLite(AbstractDataset):
             book.drop(PHOTOS, f"{absent} photos have no picture here")
         return book.listing(pictures, pictures)
 
-    def _captions(self, files: dict[str, Path]) -> Iterator[tuple[str, str]]:
-        """Photo ids and what is said of each."""
+    def _captions(
+        self, files: dict[str, Path], wanted: Collection[str]
+    ) -> Iterator[tuple[str, str]]:
+        """Photo ids and what is said of each; keywords only of those that are wanted."""
         if self.caption_source == CaptionSource.keywords:
-            yield from self._by_keywords(files)
+            yield from self._by_keywords(files, wanted)
             return
         column = COLUMNS[self.caption_source]
         for row in _rows(self._where, files, PHOTOS, (ID, column)):
             yield row[ID], row[column]
 
-    def _by_keywords(self, files: dict[str, Path]) -> Iterator[tuple[str, str]]:
+    def _by_keywords(
+        self, files: dict[str, Path], wanted: Collection[str]
+    ) -> Iterator[tuple[str, str]]:
         found: dict[str, list[tuple[float, str]]] = {}
         for row in _rows(self._where, files, KEYWORDS, (ID, "keyword", *CONFIDENCES)):
-            sure = max(float(row[column] or 0) for column in CONFIDENCES)
+            if row[ID] not in wanted:
+                continue
+            sure = max(_number(row[column]) for column in CONFIDENCES)
             found.setdefault(row[ID], []).append((-sure, row["keyword"]))
         for photo, words in found.items():
             yield photo, ", ".join(word for _, word in sorted(words)[: self.max_keywords])
@@ -116,5 +123,16 @@ def _rows(
         lacking = [column for column in columns if column not in (reader.fieldnames or ())]
         if lacking:
             raise DataError(f"{files[name]}: no column {lacking[0]}; get the published table")
-        for row in reader:
-            yield {column: row[column] or "" for column in columns}
+        try:
+            for row in reader:
+                yield {column: row[column] or "" for column in columns}
+        except csv.Error as error:
+            raise DataError(f"{files[name]}, line {reader.line_num}: {error}") from error
+
+
+def _number(cell: str) -> float:
+    """A confidence; what is none is the least."""
+    try:
+        return float(cell)
+    except ValueError:
+        return 0.0

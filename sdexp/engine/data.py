@@ -58,6 +58,8 @@ def trained_on(files: list[Path], ids: list[str]) -> list[str]:
     runs = {folder for file in files for folder in file.absolute().parents}
     seen: set[str] = set()
     for folder in runs:
+        if not RunFolder(folder).record.is_file():
+            continue
         kept = kept_splits(RunFolder(folder)) or {}
         seen |= {name for name, split in kept.items() if split == "train"}
     return [name for name in ids if name in seen]
@@ -72,6 +74,8 @@ def note_data(
     rows += [("repaired", finding) for finding in findings.repaired]
     if rows:
         write_text(folder.findings(split), _table(rows))
+    else:
+        folder.findings(split).unlink(missing_ok=True)
     record = describe_data(data, model, resolution)
     for line in record.warnings:
         say(f"warning: data {split}: {line}")
@@ -82,7 +86,9 @@ def describe_data(data: OpenDataset, model: LoadedModel, resolution: int) -> Spl
     """A split in numbers, as a model at a resolution sees it."""
     places = range(len(data))
     sizes = {data.picture_id(index): data.size(index) for index in places}
-    captions = [caption for index in places for caption in data.captions(index)]
+    # Several samples may be of one picture.
+    said = {(data.picture_id(k), caption): None for k in places for caption in data.captions(k)}
+    captions = [caption for _, caption in said]
     return SplitRecord(
         pictures=len(sizes),
         captions=len(captions),

@@ -18,11 +18,12 @@ if TYPE_CHECKING:
 class TrainingBatch(ABC):
     """The samples of a micro-batch; what an objective asks for is made then.
 
-    captions, sample_ids: of B samples; tower: the frozen judge of the objective, where it has one.
+    captions, picture_ids: of B samples, of which several may show one picture; tower: the frozen
+    judge of the objective, where it has one.
     """
 
     captions: list[str]
-    sample_ids: list[str]
+    picture_ids: list[str]
     tower: LoadedBackbone | None
 
     @abstractmethod

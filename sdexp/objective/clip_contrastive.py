@@ -44,8 +44,11 @@ class ClipContrastive(AbstractObjective):
         from torch.nn.functional import normalize
 
         assert batch.tower is not None
-        texts = batch.tower.project(model.pooled_prompts(batch.captions).float())
-        similar = normalize(texts) @ normalize(batch.image_features()).T * batch.tower.scale
+        pooled = model.pooled_prompts(batch.captions).float()
+        # Multiplied by a hundred, half precision would tell no two pictures apart.
+        with torch.autocast(pooled.device.type, enabled=False):
+            texts = batch.tower.project(pooled)
+            similar = normalize(texts) @ normalize(batch.image_features()).T * batch.tower.scale
         compared = similar.masked_fill(self._no_negatives(batch).to(similar.device), -torch.inf)
         own = similar.diagonal()
         return (compared.logsumexp(0) + compared.logsumexp(1)) / 2 - own
@@ -54,7 +57,7 @@ class ClipContrastive(AbstractObjective):
         """bool [B, B]: pairs of caption and picture that may belong together, without the own."""
         import torch
 
-        known = list(zip(batch.captions, batch.sample_ids, strict=True))
+        known = list(zip(batch.captions, batch.picture_ids, strict=True))
         rows = [[text == t or name == n for t, n in known] for text, name in known]
         alike = torch.tensor(rows)
         return alike & ~torch.eye(len(known), dtype=torch.bool)

@@ -181,3 +181,40 @@ def test_values_out_of_range_are_refused() -> None:
         recipe(Path("x"), test_fraction=2)
     with pytest.raises(ValueError, match="dataset.max_dropped_fraction=1.5"):
         recipe(Path("x"), max_dropped_fraction=1.5)
+
+
+def test_different_pictures_of_one_name_are_not_mixed_up(tmp_path: Path) -> None:
+    for folder, colour in (("a", "red"), ("b", "blue")):
+        (tmp_path / folder).mkdir()
+        for k in range(6):
+            Image.new("RGB", (8, 6), colour).save(tmp_path / folder / f"{k}.png")
+    rows = ["image,caption", *(f"{k}.png,x" for k in range(6))]
+    (tmp_path / "captions.txt").write_text("\n".join(rows))
+    with pytest.raises(DataError, match="0.png: 2 different pictures have this name"):
+        recipe(tmp_path, max_dropped_fraction=1.0).check()
+    rows = ["image,caption", *(f"{folder}/{k}.png,{folder}" for folder in "ab" for k in range(6))]
+    (tmp_path / "captions.txt").write_text("\n".join(rows))
+    found = everything(recipe(tmp_path))
+    assert len(found) == 12 and found["b/3.png"] == ("b",)
+
+
+def test_a_copy_of_the_whole_folder_is_no_fault(tmp_path: Path) -> None:
+    """As an archive that goes round has it."""
+    for folder in ("images", "images/images"):
+        pictures(tmp_path / folder, [f"{k}.jpg" for k in range(4)])
+    rows = ["image,caption", *(f"{k}.jpg,x" for k in range(4))]
+    (tmp_path / "captions.txt").write_text("\n".join(rows))
+    made = recipe(tmp_path)
+    assert len(everything(made)) == 4 and made.open("train").findings.dropped == []
+
+
+def test_lists_without_a_picture_of_a_split_cut_nothing_else(tmp_path: Path) -> None:
+    homes = homes_of("karpathy")
+    names = [f"{n}.jpg" for n, home in homes.items() if home == "train"][:20]
+    pictures(tmp_path, names)
+    rows = ["image,caption", *(f"{name},x" for name in names)]
+    (tmp_path / "captions.txt").write_text("\n".join(rows))
+    with pytest.raises(DataError, match="no picture is left of 0, and (val|test) needs"):
+        recipe(tmp_path, split_family="karpathy").check()
+    with pytest.raises(DataError, match="test needs at least one"):
+        recipe(tmp_path, split_family="karpathy").open("test")

@@ -63,6 +63,7 @@ def test_grey_and_print_have_their_own() -> None:
         ("RGB", wide_rgb()[:200], "a broken colour profile ignored"),
         ("CMYK", wide_rgb(), "colour profile Wide ignored: the pixels are CMYK"),
         ("RGB", print_inks(), "colour profile Grey inks ignored: the pixels are RGB"),
+        ("RGB", dark_grey(), "colour profile Linear grey ignored: the pixels are RGB"),
     ],
 )
 def test_what_cannot_be_followed_is_named(mode: str, profile: bytes, words: str) -> None:

@@ -9,6 +9,7 @@ from PIL import Image
 
 from sdexp.dataset import examination
 from sdexp.dataset.examination import KIND, examine_all
+from sdexp.dataset.pictures import BadPicture
 from sdexp.ground.store import Store
 
 
@@ -122,3 +123,30 @@ def test_names_that_are_no_text_are_remembered(store: Store, tmp_path: Path) -> 
 
 def test_no_picture_is_no_verdict(store: Store) -> None:
     assert examine_all([], store) == []
+
+
+def test_what_could_not_be_read_is_asked_for_again(
+    pictures: list[Path], store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A share that was away for a moment is no property of the file."""
+    read = examination.read_bytes
+
+    def failing(path: Path) -> bytes:
+        raise BadPicture("Input/output error")
+
+    monkeypatch.setattr(examination, "read_bytes", failing)
+    assert {verdict.fault for verdict in examine_all(pictures, store)} == {"Input/output error"}
+    monkeypatch.setattr(examination, "read_bytes", read)
+    assert {verdict.fault for verdict in examine_all(pictures, store)} == {None}
+
+
+def test_a_store_that_may_only_be_read_serves(
+    pictures: list[Path], store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = examine_all(pictures, store)
+
+    def refusing(*_: object, **__: object) -> None:
+        raise AssertionError("locked")
+
+    monkeypatch.setattr(Store, "lock", refusing)
+    assert examine_all(pictures, store) == first

@@ -279,6 +279,17 @@ def test_folders_of_repeats_are_seen_so_often(tmp_path: Path) -> None:
     assert len(ImageFolder(str(tmp_path)).open("train")) == 2
 
 
+def test_an_empty_split_folder_is_not_cut_from_train(tmp_path: Path) -> None:
+    folder(tmp_path / "train", [f"{k}.png" for k in range(8)])
+    folder(tmp_path / "test", ["a.png"])
+    (tmp_path / "test" / "metadata.jsonl").write_text('{"file_name": "a.png", "text": ""}')
+    recipe = ImageFolder(str(tmp_path), max_dropped_fraction=0.5)
+    with pytest.raises(DataError, match="test needs at least one each; first reason: test/a.png"):
+        recipe.check()
+    with pytest.raises(DataError, match="test needs at least one"):
+        recipe.open("test")
+
+
 @pytest.mark.skipif(not PHOTOS.is_dir(), reason="the folder with real photos is not here")
 def test_real_photos() -> None:
     recipe = ImageFolder(str(PHOTOS))

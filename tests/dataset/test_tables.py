@@ -59,3 +59,12 @@ def test_a_header_without_the_columns_is_refused() -> None:
         read("")
     with pytest.raises(DataError, match="t, line"):
         read("image,caption\na.jpg," + "x" * 200_000)
+
+
+def test_no_row_vanishes_without_a_word() -> None:
+    captions, _ = read("image1.jpg| 0| x\nphoto.jpg| 0| y\n")
+    assert captions == {"image1.jpg": ["x"], "photo.jpg": ["y"]}
+    captions, book = read('image,caption\na.jpg,"A man\nb.jpg,x\nc.jpg,y\n')
+    assert captions == {}
+    (finding,) = book.findings.dropped
+    assert finding.reason == "a quote is not closed; 4 lines are lost"

@@ -16,6 +16,7 @@ from sdexp.engine.data import (
     trained_on,
 )
 from sdexp.ground.errors import DataError
+from sdexp.ground.records import RunRecord
 from sdexp.ground.run import RunFolder
 from sdexp.launch.compose import compose
 from sdexp.recipes import build_recipes
@@ -118,6 +119,8 @@ def test_given_weights_tell_what_they_were_trained_on(tmp_path: Path, words: lis
     keep_splits(run, made)
     kept = kept_splits(run) or {}
     ids = sorted(kept)
+    assert trained_on([run.weights / "x.safetensors"], ids) == []
+    run.write_record(RunRecord())
     file = run.weights / "unet" / "x.safetensors"
     assert trained_on([file], ids) == [name for name in ids if kept[name] == "train"]
     assert trained_on([tmp_path / "x.safetensors"], ids) == trained_on([], ids) == []

@@ -38,6 +38,24 @@ def test_what_counts_is_told_with_both_values() -> None:
     assert differences(CONFIG, changed("hardware", new=1)) == {"hardware.new": (None, 1)}
 
 
+@pytest.mark.parametrize(
+    "compares",
+    [{"objective": {"backbone": "clip"}}, {"training": {"bucket": {"enable_bucket": True}}}],
+)
+def test_how_a_step_is_cut_counts_where_samples_are_compared(compares: dict[str, Any]) -> None:
+    """In buckets, and for a loss over a micro-batch."""
+
+    def run(**values: Any) -> dict[str, Any]:
+        training = CONFIG["training"] | compares.get("training", {}) | values
+        return CONFIG | compares | {"training": training}
+
+    other = run(train_batch_size=8, gradient_accumulation_steps=1)
+    assert set(differences(run(), other)) == {
+        "training.train_batch_size", "training.gradient_accumulation_steps",
+    }  # fmt: skip
+    assert differences(run(), run(checkpointing_steps=None)) == {}
+
+
 def test_a_key_whose_name_only_begins_alike_counts() -> None:
     assert "run_dirs" in what_counts({"run_dirs": 1}) and "trackers.a" in what_counts(
         {"trackers": {"a": 1}}

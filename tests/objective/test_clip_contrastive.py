@@ -29,7 +29,7 @@ class Pictured(Batch):
     ) -> None:
         super().__init__(torch.empty(0), torch.empty(0), torch.empty(0))
         self.captions = captions
-        self.sample_ids = ids
+        self.picture_ids = ids
         self.tower = tower
         self._features = features
 

@@ -59,6 +59,7 @@ def evaluate(work: Evaluation) -> Evaluated | None:
     """Make and score the pictures of both models; None in every process but the main one."""
     began = time.monotonic()
     accelerator = make_accelerator(work.recipes.hardware)
+    leaks = _leaks(work)
     made = _make_pictures(work, accelerator)
     if made is None:
         return None
@@ -69,20 +70,24 @@ def evaluate(work: Evaluation) -> Evaluated | None:
     sampling = sampling_of(judging.evaluation, pictures.resolution)
     split = judging.evaluation.split
     warnings = [f"data {split}: {line}" for line in data.warnings] if data else []
-    warnings += _leaks(work.recipes, pictures.prompts)
+    warnings += leaks
     rows = results.write(Made(sampling, applied, warnings=warnings))
     shutil.rmtree(work.folder.partial)
     return Evaluated(time.monotonic() - began, rows, data)
 
 
-def _leaks(recipes: Recipes, prompts: list[Prompt]) -> list[str]:
+def _leaks(work: Evaluation) -> list[str]:
     """Given weights of a run may have been trained on what they are evaluated by."""
-    leaked = trained_on(recipes.finetune.given_files(), [prompt.sample_id for prompt in prompts])
+    files = work.recipes.finetune.given_files()
+    if not files or work.recipes.evaluation.prompts is not None:
+        return []
+    data = evaluation_data(work.run, work.recipes)
+    leaked = trained_on(files, [data.picture_id(index) for index in range(len(data))])
     if not leaked:
         return []
     line = (
-        f"the run that these weights come from was trained on {len(leaked)} of {len(prompts)} of "
-        f"the pictures (first: {leaked[0]}): evaluate it by its own split"
+        f"the run that these weights come from was trained on {len(leaked)} of these {len(data)} "
+        f"pictures (first: {leaked[0]}): evaluate it by its own split"
     )
     say(f"warning: {line}")
     return [line]

@@ -58,8 +58,11 @@ def _pictures(setup: Setup, timetable: Timetable, prompts: int) -> int:
 def validation_pictures(setup: Setup, timetable: Timetable) -> int:
     """Pictures made during training."""
     data = setup.validation.data
-    at_once = setup.recipes.training.num_validation_images
-    return 0 if data is None else timetable.shown * min(at_once, len(data))
+    training = setup.recipes.training
+    if data is None:
+        return 0
+    own = len(training.validation_prompts)
+    return timetable.shown * (own or min(training.num_validation_images, len(data)))
 
 
 def picture_bytes(timetable: Timetable) -> int:

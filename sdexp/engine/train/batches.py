@@ -50,7 +50,7 @@ class TrainPictures(Dataset[Item]):
 
         name = (index, flipped) if self.config.center_crop else None
         view = decode_unless_cached(self.cache, name, decode)
-        return Item(epoch, sample_id, caption, view)
+        return Item(epoch, sample_id, self.data.picture_id(index), caption, view)
 
     def choose_caption(self, captions: tuple[str, ...], epoch: int, sample_id: str) -> str:
         """One of the captions, or the empty one with the dropout's probability."""

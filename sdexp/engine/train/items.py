@@ -33,5 +33,6 @@ class Item:
 
     epoch: int
     sample_id: str
+    picture_id: str
     caption: str
     view: View

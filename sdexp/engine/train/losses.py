@@ -48,7 +48,7 @@ class ItemBatch(TrainingBatch):
 
     def __init__(self, loss_of: LossOfItems, items: list[Item], purpose: str) -> None:
         self.captions = [item.caption for item in items]
-        self.sample_ids = [item.sample_id for item in items]
+        self.picture_ids = [item.picture_id for item in items]
         self.tower = None if loss_of.tower is None else loss_of.tower.backbone
         self._loss_of = loss_of
         self._items = items
@@ -60,7 +60,9 @@ class ItemBatch(TrainingBatch):
         return drawn.to(self._loss_of.model.device)
 
     def latents(self) -> Tensor:
-        moments = self._loss_of.moments(self._items)
+        # The store's moments are those of float32, whatever the training rounds to.
+        with self._exactly():
+            moments = self._loss_of.moments(self._items)
         shape = moments.mean.shape[1:]
         noise = self.draw("posterior", lambda generator: torch.randn(shape, generator=generator))
         return self._loss_of.model.latents(moments, noise)
@@ -71,4 +73,9 @@ class ItemBatch(TrainingBatch):
 
     def image_features(self) -> Tensor:
         assert self._loss_of.tower is not None
-        return self._loss_of.tower(self._items)
+        with self._exactly():
+            return self._loss_of.tower(self._items)
+
+    def _exactly(self) -> torch.autocast:
+        device = torch.device(self._loss_of.model.device).type
+        return torch.autocast(device, enabled=False)

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import numpy as np
 import torch
 from accelerate import Accelerator
 
@@ -39,6 +40,7 @@ class Validation:
         self.loss_of = loss_of
         self.accelerator = accelerator
         self.timetable = timetable
+        self.batch_size = recipes.evaluation.batch_size
         self.sampling = sampling_of(recipes.evaluation, timetable.resolution)
         wanted = self.training.validation_steps or self.training.validation_images_steps
         self.data: OpenDataset | None = open_data(run, recipes, "val") if wanted else None
@@ -65,7 +67,8 @@ class Validation:
 
         cache = self.loss_of.moments.cache
         view = decode_unless_cached(cache, ("validation", index), decode)
-        return Item(0, data.sample_id(index), data.captions(index)[0], view)
+        name = data.sample_id(index)
+        return Item(0, name, data.picture_id(index), data.captions(index)[0], view)
 
     def show(self, step: int) -> None:
         """Write pictures of the same prompts and noise each time, when they are due."""
@@ -75,16 +78,26 @@ class Validation:
         captions = self._captions(self.data)
         keys = [(key, 0) for key, _ in captions]
         shape = self.model.latent_shape(self.timetable.resolution)
-        draws = draws_of(keys, shape, self.training.seed)
         shown = [caption for _, caption in captions]
         with evaluating(self.model), self.accelerator.autocast():
-            made = self.model.generate(shown, draws, self.sampling)
+            parts = [
+                self.model.generate(
+                    shown[part], draws_of(keys[part], shape, self.training.seed), self.sampling
+                )
+                for part in self._parts(len(shown))
+            ]
         folder = self.run.validation / f"{step:06d}"
-        for number, ((key, caption), pixels) in enumerate(zip(captions, made, strict=True)):
+        for number, ((key, caption), pixels) in enumerate(
+            zip(captions, np.concatenate(parts), strict=True)
+        ):
             noise = (self.training.seed, key, 0)
             texts = recipe_texts(caption, noise, self.sampling, step=str(step))
             save_png(pixels, folder / f"{number}.png", texts)
         write_text(self.run.validation / "prompts.json", json.dumps(shown, indent=1))
+
+    def _parts(self, count: int) -> list[slice]:
+        """So many pictures are made at once as in an evaluation."""
+        return [slice(k, k + self.batch_size) for k in range(0, count, self.batch_size)]
 
     def _captions(self, data: OpenDataset) -> list[tuple[str, str]]:
         """Ids and texts of the prompts whose pictures are shown: a person's own, or the split's."""

@@ -8,11 +8,13 @@ import pytest
 import torch
 
 from sdexp.backbone.clip import Clip
+from sdexp.engine.train.losses import ItemBatch
 from sdexp.engine.train.setup import set_up
 from sdexp.engine.train.tower import Tower, check_width
 from sdexp.ground.errors import ConfigError
 from sdexp.ground.run import RunFolder
 from sdexp.ground.store import Store
+from sdexp.objective.clip_contrastive import ClipContrastive
 from tests.checkpoints import of
 from tests.commands import digest
 from tests.finetune.pocket import original
@@ -70,6 +72,34 @@ def test_captions_come_closer_to_their_pictures(new_run: Any, recipes: Any, stor
     other = new_run("other")
     trainer_of(other, recipes(*WORDS), Store(other.path / "store")).train()
     assert digest(run.weights) == digest(again.weights) == digest(other.weights)
+
+
+def test_captions_of_one_picture_are_no_negatives(new_run: Any, recipes: Any, store: Store) -> None:
+    setup = set_up(new_run("run"), recipes(*WORDS, "dataset.sample_unit=caption"), store)
+    items = [setup.pictures[(0, index)] for index in range(12)]
+    pictures = [item.picture_id for item in items]
+    assert len(set(pictures)) < len({item.sample_id for item in items}) == 12
+    batch = ItemBatch(setup.loss_of, items, "train")
+    alone = ClipContrastive(0.0, "clip")._no_negatives(batch)
+    same = torch.tensor([[a == b for b in pictures] for a in pictures])
+    assert (alone >= same & ~torch.eye(12, dtype=torch.bool)).all()
+
+
+def test_what_the_store_gets_does_not_depend_on_the_precision(
+    new_run: Any, recipes: Any, store: Store
+) -> None:
+    """Runs of other precisions read it."""
+    found = {}
+    for name in ("full", "half"):
+        own = Store(store.root / name)
+        tower = set_up(new_run(f"{name} tower"), recipes(*WORDS), own)
+        plain = set_up(new_run(f"{name} plain"), recipes("debug=fast"), own)
+        items = [[one.pictures[(0, index)] for index in range(2)] for one in (tower, plain)]
+        with torch.autocast("cpu", torch.bfloat16, enabled=name == "half"):
+            found[name, "features"] = ItemBatch(tower.loss_of, items[0], "train").image_features()
+            found[name, "latents"] = ItemBatch(plain.loss_of, items[1], "train").latents()
+    for what in ("features", "latents"):
+        assert torch.equal(found["half", what], found["full", what])
 
 
 def test_a_tower_of_another_width_is_refused(folders: dict[str, Path]) -> None:
