@@ -11,6 +11,7 @@ from pathlib import Path
 from sdexp.dataset.base import Finding, Findings
 from sdexp.ground.errors import DataError
 from sdexp.ground.pointers import FETCH, pointer
+from sdexp.ground.texts import decoded
 
 FILE_COLUMN = "file_name"
 
@@ -136,10 +137,7 @@ def same_name(name: str, files: Mapping[str, Path]) -> str:
 
 
 def read_text(path: Path) -> str:
-    """A UTF-8 text, with or without BOM.
-
-    Raises `DataError`: another encoding is refused, for a guess could spoil every caption.
-    """
+    """A UTF-8 text, with or without BOM; raises `DataError`."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -147,14 +145,7 @@ def read_text(path: Path) -> str:
     kind = pointer(data)
     if kind is not None:
         raise DataError(f"{path}: this is {kind}, not the file; {FETCH}")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise DataError(
-            f"{path}, line {line}: byte 0x{error.object[error.start]:02x} is not UTF-8; "
-            "save the file as UTF-8"
-        ) from error
+    return decoded(data, str(path))
 
 
 def read_rows(path: Path, label: str, caption_column: str, book: CaptionBook) -> list[Row]:

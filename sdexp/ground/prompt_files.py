@@ -4,6 +4,7 @@ from pathlib import Path
 
 from sdexp.ground.errors import DataError
 from sdexp.ground.files import named_path
+from sdexp.ground.texts import decoded
 
 
 def read_prompts(key: str, value: str) -> list[str]:
@@ -35,12 +36,7 @@ def read_prompt(key: str, value: str) -> str:
 def _text(key: str, value: str) -> str:
     path: Path = named_path(key, value)
     try:
-        return path.read_text(encoding="utf-8-sig")
+        data = path.read_bytes()
     except OSError as error:
         raise DataError(f"{key}={value}: cannot be read ({error.strerror})") from error
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise DataError(
-            f"{key}={value}, line {line}: byte 0x{error.object[error.start]:02x} is not UTF-8; "
-            "save the file as UTF-8"
-        ) from error
+    return decoded(data, f"{key}={value}")
