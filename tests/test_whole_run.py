@@ -222,7 +222,9 @@ def test_prompts_of_ones_own_are_evaluated(
     assert {row["caption"] for row in rows} == set(Path("p.txt").read_text().splitlines())
     assert not folder.images("reference").exists()
     told = folder.report_md.read_text()
-    assert "a blue star, on stripes" in told and "split holds only" not in told
+    assert "a blue star, on stripes" in told and "split holds" not in told
+    # What was never made is not missed.
+    assert "cannot be read" not in told + capfd.readouterr().err
     assert "evaluation.prompts=absent: cannot be read" in fault(
         capfd, 65, "run=run", "evaluation.prompts=absent", "metric=[clip_score]", door=evaluate
     )

@@ -86,8 +86,8 @@ class DriftRecord:
 class ScoresRecord:
     """scores.json: one evaluation; `applied` is the proof of loading, None for a control.
 
-    n_split: how many pictures the split holds, of which n_prompts were asked for; fitted: what was
-    done to given pictures, which have no sampling.
+    n_split: how many pictures the split holds, of which n_prompts were asked for, 0 of prompts that
+    a person wrote; fitted: what was done to given pictures, which have no sampling.
     """
 
     primary: str

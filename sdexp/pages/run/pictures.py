@@ -62,7 +62,8 @@ def _first(facts: Facts, model: str) -> list[PictureRow]:
 def _triple(folder: EvaluationFolder, facts: Facts, row: PictureRow, note: str) -> Triple:
     made = f"{row.prompt_id}_0.png"
     real = folder.images("reference")
-    has_real = real.is_dir() or not facts.record.of_folders
+    without = facts.scores is not None and facts.scores.n_split == 0
+    has_real = real.is_dir() or not (facts.record.of_folders or without)
     return Triple(
         caption=row.caption,
         original=thumbnail(folder.images("original") / made),

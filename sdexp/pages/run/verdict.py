@@ -86,7 +86,9 @@ def _remedy(scores: ScoresRecord, seconds: float | None) -> str:
         return " ".join([*lines, "No number of prompts is enough for so small an effect."])
     time = f", about {duration(seconds * needed / asked)} of evaluation" if seconds else ""
     lines.append(f"About {needed} prompts find it in nine of ten repeats{time}.")
-    if needed > scores.n_split:
+    if not scores.n_split and needed > asked:
+        lines.append("More lines in the file of evaluation.prompts, or more replicates, could.")
+    elif needed > scores.n_split:
         lines.append(
             f"The split holds {scores.n_split} pictures: it cannot tell; a larger split, more "
             "replicates or a larger smallest_effect could."

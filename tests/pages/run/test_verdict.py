@@ -62,6 +62,14 @@ def test_what_a_verdict_can_mean(values: dict[str, Any], words: str) -> None:
     assert asks_for_more == (values.get("needed_prompts") == 40)
 
 
+def test_prompts_of_ones_own_have_no_split() -> None:
+    told = replace(
+        scores(), n_split=0, metrics={"kid": metric(90.0, **UNDERPOWERED | {"needed_prompts": 400})}
+    )
+    words = meaning(told, seconds=10.0)
+    assert "More lines in the file of evaluation.prompts" in words and "split" not in words
+
+
 def test_a_control_is_no_verdict(run: RunFolder) -> None:
     control = replace(scores(), control="self", applied=None)
     write_record(run.scores, control)
