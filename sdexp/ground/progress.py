@@ -13,10 +13,13 @@ PLAIN_SECONDS = 15.0
 
 
 class Progress:
-    """Shows step, numbers and time left; silent when `visible` is false."""
+    """Shows step, numbers and time left; silent when `visible` is false.
+
+    total: None where nobody knows how many there will be.
+    """
 
     def __init__(
-        self, what: str, total: int, start: int, visible: bool, unit: str = "step"
+        self, what: str, total: int | None, start: int, visible: bool, unit: str = "step"
     ) -> None:
         self.what = what
         self.total = total
@@ -39,12 +42,17 @@ class Progress:
             now = time.monotonic()
             if now - self.last >= PLAIN_SECONDS or self.done in (self.start + by, self.total):
                 self.last = now
-                say(f"{self.what} {self.done}/{self.total} {text} {self._left(now)}")
+                say(self._line(text, now))
 
-    def _left(self, now: float) -> str:
-        if self.done >= self.total:
+    def _line(self, text: str, now: float) -> str:
+        if self.total is None:
+            return f"{self.what} {self.done} {text}".rstrip()
+        return f"{self.what} {self.done}/{self.total} {text} {self._left(self.total, now)}"
+
+    def _left(self, total: int, now: float) -> str:
+        if self.done >= total:
             return f"done in {now - self.began:.0f} s"
-        seconds = (now - self.began) / (self.done - self.start) * (self.total - self.done)
+        seconds = (now - self.began) / (self.done - self.start) * (total - self.done)
         return f"{seconds / 60:.1f} min left"
 
     def close(self) -> None:

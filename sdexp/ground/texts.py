@@ -2,6 +2,10 @@
 
 from sdexp.ground.errors import DataError
 
+# How UTF-8 is misread, and the first letter that this gives where small letters were made of it.
+_MISREADINGS = ("cp1252", "latin-1")
+_SMALL = str.maketrans({"\u00e3": "\u00c3", "\u00e2": "\u00c2"})
+
 
 def decoded(data: bytes, where: str) -> str:
     """A UTF-8 text, with or without BOM; `where` names its file.
@@ -16,3 +20,14 @@ def decoded(data: bytes, where: str) -> str:
             f"{where}, line {line}: byte 0x{data[error.start]:02x} is not UTF-8; save the file as "
             "UTF-8"
         ) from error
+
+
+def unspoiled(text: str) -> str:
+    """The text, put right again where its UTF-8 was once read as another encoding."""
+    for reading in (text, text.translate(_SMALL)):
+        for encoding in _MISREADINGS:
+            try:
+                return reading.encode(encoding).decode()
+            except UnicodeError:
+                continue
+    return text

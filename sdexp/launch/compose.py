@@ -88,7 +88,7 @@ def _as_given(name: str, overrides: list[str]) -> Composed:
     try:
         composed = _compose(name, [quoted(_as_text(name, override)) for override in overrides])
     except (HydraException, OmegaConfBaseException, YAMLError, ValueError, RecursionError) as error:
-        known = dict(_known(name))
+        known = dict(_known(name, overrides))
         raise ConfigError(explain(error, Command(name, overrides, known))) from error
     _check_sections(name, composed.config)
     derive(composed.config, overrides)
@@ -128,9 +128,16 @@ def register_schema(name: str) -> None:
     ConfigStore.instance().store(name="schema", node=ROOTS[name])
 
 
-def _known(name: str) -> list[tuple[str, Any]]:
-    """Every key of a door's configuration with its value, those of sections too."""
-    config = _compose(name, []).config
+def _known(name: str, overrides: list[str]) -> list[tuple[str, Any]]:
+    """Every key of a door's configuration with its value, those of sections too.
+
+    Of the options that are chosen, where these can be composed.
+    """
+    chosen = [o for o in overrides if o.partition("=")[0] in ("model", "finetune", "dataset")]
+    try:
+        config = _compose(name, chosen).config
+    except (HydraException, OmegaConfBaseException, YAMLError, ValueError):
+        config = _compose(name, []).config
     plain = OmegaConf.to_container(config, resolve=False)
     assert isinstance(plain, dict)
     found = list(leaves({str(key): value for key, value in plain.items()}))

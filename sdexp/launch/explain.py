@@ -175,7 +175,10 @@ def _hint(key: str, command: Command) -> str:
     if command.door == "train" and last in SYNONYMS and key != SYNONYMS[last]:
         return f"did you mean '{SYNONYMS[last]}'?"
     known = sorted(k for k in command.known if not k.endswith("_target_"))
-    section = f"{key.rpartition('.')[0]}."
+    inside = key.rpartition(".")[0]
+    if inside in command.known and command.known[inside] == {}:
+        return f"it holds keys of your own: +{key}=..."
+    section = f"{inside}."
     siblings = [k for k in known if k.startswith(section)]
     near = difflib.get_close_matches(key.removeprefix(section), _leaves(siblings), n=1)
     found = [f"{section}{near[0]}"] if near else [k for k in known if _leaves([k]) == [last]]

@@ -21,6 +21,7 @@ OPTIONS = [(path.parent.name, path.stem) for path in sorted(CONF.glob("*/*.yaml"
 FILL = {
     "clip_contrastive": ["finetune=text_encoder"],
     "given": ["finetune.path=somewhere"],
+    "hub": ["dataset.path=owner/name"],
     "peft": ["finetune.peft_type=OFT"],
     "captions_txt": ["dataset.data_dir=somewhere"],
     "imagefolder": ["dataset.data_dir=somewhere"],

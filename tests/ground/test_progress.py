@@ -61,3 +61,12 @@ def test_other_ranks_are_silent(capfd: pytest.CaptureFixture[str]) -> None:
     shown.advance("loss 1", by=2)
     shown.close()
     assert capfd.readouterr() == ("", "")
+
+
+def test_where_nobody_knows_the_total_what_is_done_is_counted(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    shown = Progress("reading", None, 0, visible=True)
+    shown.advance("")
+    shown.close()
+    assert capsys.readouterr().out == "reading 1\n"

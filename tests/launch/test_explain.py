@@ -28,8 +28,14 @@ HINTS = {
     "training=3": "training=3: holds other keys, such as training.",
     "+optimizer.amsgrad=true": "+optimizer.amsgrad: the key is there already; leave out the +",
     "objective.wight=1": "objective.wight: no such key; allowed: objective.",
+    "finetune.rank_pattern.to_k=8": "no such key; it holds keys of your own: +finetune.rank_pat",
     "training.seed=1,2": "training.seed=1,2: several values are a sweep: add -m",
 }
+
+
+def test_the_key_is_one_of_the_chosen_option() -> None:
+    with pytest.raises(ConfigError, match="did you mean 'dataset.where.style'"):
+        compose("train", ["dataset=wikiart", "dataset.where.styl=Cubism"])
 
 
 @pytest.mark.parametrize("override", HINTS)
