@@ -1,8 +1,8 @@
 """What a job starts: `python -m sdexp.worker RUN STAGE...`; never imports Hydra.
 
 Stages are `train`, `evaluate`, `evaluate:NAME` (of the folder `evaluations/NAME`), `folders`,
-`generate:NAME`, `weights:STEP`, `export:FORMAT` and `plan`. Loads the engine inside the stages, so
-that it follows its door from the first moment.
+`generate:NAME`, `prepare`, `weights:STEP`, `export:FORMAT` and `plan`. Loads the engine inside the
+stages, so that it follows its door from the first moment.
 """
 
 import faulthandler
@@ -13,18 +13,17 @@ import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TextIO
+from typing import TextIO
 
 from sdexp.finetune.formats import ExportFormat
+from sdexp.ground.audit_records import PrepareRequest
 from sdexp.ground.build import read_config, typed
-from sdexp.ground.errors import DataError, DiskError, MemoryFault, SdexpError
+from sdexp.ground.errors import DiskError, MemoryFault, SdexpError
 from sdexp.ground.folders import FoldersConfig
 from sdexp.ground.interrupt import Interrupted, check_interrupt, interruptible, listening
 from sdexp.ground.lifeline import FOLLOW_PARENT, STACKS_SIGNAL, end_with_parent
-from sdexp.ground.pending import adopt, config_at_work
 from sdexp.ground.record_files import read_record, write_record
 from sdexp.ground.records import (
     EvaluatedRecord,
@@ -41,11 +40,11 @@ REMEDIES = {
     "evaluate": "evaluation.batch_size",
     "folders": "pictures.resolution",
     "generate": "the number of seeds",
+    "prepare": "what else runs on this machine",
     "export": "what else runs on this machine",
     "weights": "what else runs on this machine",
     "plan": "training.train_batch_size or training.resolution",
 }
-PACKAGES = ("torch", "diffusers", "transformers", "accelerate", "peft", "numpy", "sdexp")
 
 
 def main() -> int:
@@ -121,72 +120,15 @@ def _is_out_of_memory(error: BaseException) -> bool:
 
 
 def _train(run: RunFolder, name: str) -> None:
+    from sdexp.engine.plan.begin import begin
+
     with interruptible():
-        trainer = _trainer(run)
+        trainer = begin(run, is_main())
     training = trainer.train()
     if is_main():
         from sdexp.engine.saved import describe
 
         run.change_record(training=training, weights=describe(run.weights))
-
-
-def _trainer(run: RunFolder) -> Any:
-    """Everything that a training needs, checked against what the run began with."""
-    from sdexp.engine.data import keep_splits
-    from sdexp.engine.evaluate.judges import check_counts
-    from sdexp.engine.hardware import device_name
-    from sdexp.engine.plan.disk import check_run_disk
-    from sdexp.engine.prompts import evaluation_data, evaluation_prompts
-    from sdexp.engine.train.setup import set_up
-    from sdexp.engine.train.trainer import Trainer
-
-    recipes = read_recipes(config_at_work(run))
-    if recipes.evaluation.enabled:
-        real = evaluation_data(run, recipes)
-        check_counts(recipes.judging, len(evaluation_prompts(real, recipes)), len(real))
-    if is_main():
-        keep_splits(run, recipes)
-    setup = set_up(run, recipes, Store(default_root()))
-    _check_unchanged(run, setup.base_weights, setup.data.manifest())
-    setup.accelerator.wait_for_everyone()
-    if setup.is_main:
-        check_run_disk(run, setup)
-        if run.pending_record.is_file():
-            _check_places(run)
-        adopt(run)
-        run.change_record(
-            stage="train",
-            versions={name: version(name) for name in PACKAGES},
-            device=device_name(setup.model.device),
-            base_weights=setup.base_weights,
-            data=run.read_record().data | setup.describe_splits(),
-        )
-    return Trainer(run, setup)
-
-
-def _check_places(run: RunFolder) -> None:
-    """Raise `DataError` when a finished run could not be trained again where it lies."""
-    from sdexp.engine.train.checkpoint import check_whole
-
-    check_whole(run.checkpoints)
-    if run.weights.is_file():
-        raise DataError(f"{run.weights}: is no folder; remove it")
-
-
-def _check_unchanged(run: RunFolder, base_weights: dict[str, str], manifest: str) -> None:
-    """Raise `DataError` when a run that has checkpoints would go on with other data or weights."""
-    from sdexp.engine.originals import check_original
-    from sdexp.engine.train.checkpoint import saved_steps
-
-    record = run.read_record()
-    if not saved_steps(run.checkpoints) or "train" not in record.data:
-        return
-    if record.data["train"].manifest != manifest:
-        raise DataError(
-            f"run_dir={run.path}: the pictures or captions changed since this run's last "
-            "checkpoint; put them back or name a new folder"
-        )
-    check_original(run, base_weights)
 
 
 def _evaluate(run: RunFolder, name: str) -> None:
@@ -237,6 +179,13 @@ def _generate(run: RunFolder, name: str) -> None:
     generate(run, folder, recipes, Store(default_root()), request)
 
 
+def _prepare(run: RunFolder, name: str) -> None:
+    from sdexp.engine.prepare.prepare import prepare
+
+    request = read_record(run.request, PrepareRequest)
+    prepare(run, read_recipes(run.config), Store(default_root()), request)
+
+
 def _export(run: RunFolder, name: str) -> None:
     from sdexp.engine.export import export
     from sdexp.engine.saved import check_weights
@@ -280,6 +229,7 @@ STAGES: dict[str, Callable[[RunFolder, str], None]] = {
     "evaluate": _evaluate,
     "folders": _folders,
     "generate": _generate,
+    "prepare": _prepare,
     "export": _export,
     "weights": _weights,
     "plan": _plan,

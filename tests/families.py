@@ -80,6 +80,12 @@ class Flow(AbstractModel):
     def check(self) -> None:
         """Nothing can be missing."""
 
+    def native_resolution(self) -> int:
+        return 8 * LATENT
+
+    def overlong(self, captions: list[str]) -> list[bool]:
+        return [False] * len(captions)
+
     def load(self, device: str) -> LoadedModel:
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)

@@ -8,13 +8,11 @@ import torch
 from safetensors.torch import load_file
 
 from sdexp import worker
-from sdexp.engine.train.checkpoint import Checkpoint, save_checkpoint
 from sdexp.ground.errors import ConfigError, DataError, DivergedError
 from sdexp.ground.interrupt import Interrupted
 from sdexp.ground.record_files import read_record
-from sdexp.ground.records import Outcome, RunRecord
+from sdexp.ground.records import Outcome
 from sdexp.ground.run import RunFolder
-from tests.records import split
 
 
 def stage(monkeypatch: pytest.MonkeyPatch, run: RunFolder, work: Any) -> int:
@@ -65,19 +63,6 @@ def test_other_faults_are_not_swallowed(tmp_path: Path, monkeypatch: pytest.Monk
     with pytest.raises(RuntimeError, match="shapes"):
         stage(monkeypatch, RunFolder(tmp_path), raising(RuntimeError("shapes differ")))
     assert not RunFolder(tmp_path).outcome.exists()
-
-
-@pytest.mark.parametrize("manifest, unet", [("other", "b"), ("a", "other")])
-def test_a_run_goes_on_with_the_data_and_weights_that_it_began_with(
-    tmp_path: Path, manifest: str, unet: str
-) -> None:
-    run = RunFolder(tmp_path)
-    run.write_record(RunRecord(data={"train": split("a")}, base_weights={"unet": "b"}))
-    worker._check_unchanged(run, {"unet": unet}, manifest)
-    save_checkpoint(run.checkpoints, Checkpoint(1, {"trained": {}}, {}), keep=1)
-    worker._check_unchanged(run, {"unet": "b"}, "a")
-    with pytest.raises(DataError, match="changed since th"):
-        worker._check_unchanged(run, {"unet": unet}, manifest)
 
 
 @pytest.mark.parametrize("error", [ConfigError("c"), DivergedError("d"), Interrupted(15)])

@@ -18,6 +18,7 @@ from sdexp.ground.applied import check_loading
 from sdexp.ground.assets import check_weights, is_embedded, located
 from sdexp.ground.errors import DataError
 from sdexp.ground.fingerprints import network_sha256, settings_sha256, tokenizer_sha256
+from sdexp.ground.quiet import quiet_libraries
 
 if TYPE_CHECKING:
     import numpy as np
@@ -66,9 +67,8 @@ class Clip(AbstractBackbone):
     def start(self, device: str) -> LoadedBackbone:
         import torch
         from transformers import CLIPImageProcessor, CLIPModel, CLIPTokenizer
-        from transformers.utils.logging import disable_progress_bar
 
-        disable_progress_bar()
+        quiet_libraries()
         path = located(self.name)
         try:
             check_kind(self.name, path, "clip")

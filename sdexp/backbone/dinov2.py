@@ -18,6 +18,7 @@ from sdexp.ground.applied import check_loading
 from sdexp.ground.assets import check_weights
 from sdexp.ground.errors import DataError
 from sdexp.ground.fingerprints import network_sha256
+from sdexp.ground.quiet import quiet_libraries
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,9 +58,8 @@ class Dinov2(AbstractBackbone):
     def start(self, device: str) -> LoadedBackbone:
         import torch
         from transformers import Dinov2Model
-        from transformers.utils.logging import disable_progress_bar
 
-        disable_progress_bar()
+        quiet_libraries()
         try:
             check_kind(self.name, self.name, "dinov2")
             model, info = Dinov2Model.from_pretrained(

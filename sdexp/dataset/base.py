@@ -6,7 +6,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
+
+from sdexp.ground.errors import ConfigError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -107,6 +110,27 @@ class AbstractDataset(ABC):
     @abstractmethod
     def check(self) -> None:
         """Raise `DataError` when files that the recipe names are missing; reads no picture."""
+
+    def check_source(self) -> None:
+        """Raise `DataError` where `fetch` could not begin."""
+        self.check()
+
+    def fetch(self) -> list[str]:
+        """Get what is not on this machine yet; what was done, one line each.
+
+        What is there already is left alone, so that the same call goes on after a kill.
+        """
+        return []
+
+    def uncaptioned(self) -> list[Path]:
+        """Pictures that a caption can be added to; raises `ConfigError` where none can."""
+        raise ConfigError(
+            "captioner: these captions come with the data set; choose dataset=imagefolder"
+        )
+
+    def add_caption(self, picture: Path, caption: str) -> None:
+        """Write the caption of one of `uncaptioned` beside it."""
+        raise NotImplementedError
 
     @abstractmethod
     def open(self, split: str, kept: Kept | None = None) -> OpenDataset:

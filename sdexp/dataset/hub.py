@@ -78,8 +78,13 @@ class Hub(AbstractDataset):
         else:
             Published(self._selection).check()
 
+    def fetch(self) -> list[str]:
+        there = is_whole(self.folder)
+        if not there:
+            extract(Published(self._selection), self.folder)
+        return [f"{self.path}: {'was there' if there else 'laid out'} in {self.folder}"]
+
     def open(self, split: str, kept: Kept | None = None) -> OpenDataset:
         """Lays the pictures out, the first time."""
-        if not is_whole(self.folder):
-            extract(Published(self._selection), self.folder)
+        self.fetch()
         return self._pictures.open(split, kept)

@@ -3,11 +3,12 @@
 import posixpath
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from sdexp.dataset.base import AbstractDataset, Finding, Findings, Kept, OpenDataset
+from sdexp.dataset.captionless import add_caption, check_appendable
 from sdexp.dataset.captions import (
     FILE_COLUMN,
     CaptionBook,
@@ -67,6 +68,22 @@ class ImageFolder(AbstractDataset):
         """Also counts the captioned files, so that too few are told before anything is decoded."""
         check_listing(self._where, self._listing(), self.rules)
 
+    def uncaptioned(self) -> list[Path]:
+        """Those that no metadata file names, or that have no NAME.txt."""
+        files, book = self._files()
+        tables = _tables(files)
+        check_appendable(self._where, tables)
+        for table in tables:
+            _read_table(table, files, self.caption_column, book)
+        if not tables:
+            _read_caption_files(files, book)
+        return [files[name] for name in pictures_in(files) if not book.has(name)]
+
+    def add_caption(self, picture: Path, caption: str) -> None:
+        files, _ = self._files()
+        tables = {table: files[table] for table in _tables(files)}
+        add_caption(Path(self.data_dir).expanduser(), tables, self.caption_column, picture, caption)
+
     def open(self, split: str, kept: Kept | None = None) -> OpenDataset:
         from sdexp.dataset.files import open_split
 
@@ -74,11 +91,10 @@ class ImageFolder(AbstractDataset):
 
     def _listing(self) -> Listing:
         """Every captioned picture file; raises `DataError` for captions that cannot be read."""
-        root = check_folder(self.data_dir, "pictures and a metadata.jsonl")
-        book = CaptionBook()
-        files = scan(root, book)
+        files, book = self._files()
+        root = Path(self.data_dir).expanduser()
         _check_split_folders(root, self._where)
-        tables = [name for name in files if PurePosixPath(name).name in METADATA]
+        tables = _tables(files)
         self._check_captions(files, tables)
         for table in tables:
             _read_table(table, files, self.caption_column, book)
@@ -88,6 +104,11 @@ class ImageFolder(AbstractDataset):
             _read_caption_files(files, book)
         listing = _with_homes(root, book.listing(files, pictures_in(files)))
         return listing if tables else _with_repeats(listing)
+
+    def _files(self) -> tuple[dict[str, Path], CaptionBook]:
+        """All files by their path in the folder, and a book that notes what cannot be read."""
+        book = CaptionBook()
+        return scan(check_folder(self.data_dir, "pictures and a metadata.jsonl"), book), book
 
     def _check_captions(self, files: Mapping[str, Path], tables: list[str]) -> None:
         folders = Counter(PurePosixPath(table).parent for table in tables)
@@ -107,6 +128,10 @@ class ImageFolder(AbstractDataset):
     @property
     def _where(self) -> str:
         return f"dataset.data_dir={self.data_dir}"
+
+
+def _tables(files: Iterable[str]) -> list[str]:
+    return [name for name in files if PurePosixPath(name).name in METADATA]
 
 
 def _caption_file(picture: str) -> str:

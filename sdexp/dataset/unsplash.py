@@ -5,11 +5,13 @@ import io
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import islice
 from pathlib import Path
 
 from sdexp.dataset.base import AbstractDataset, Kept, OpenDataset
 from sdexp.dataset.captions import CaptionBook, Listing, read_text
-from sdexp.dataset.folder import by_file_name, check_folder, scan
+from sdexp.dataset.fetching import fetch_pictures
+from sdexp.dataset.folder import by_file_name, check_folder, pictures_in, scan
 from sdexp.dataset.splits import SplitRules, check_listing
 from sdexp.ground.checks import at_least
 from sdexp.ground.errors import DataError
@@ -18,6 +20,9 @@ from sdexp.ground.files import require_path
 PHOTOS = "photos.tsv"
 KEYWORDS = "keywords.tsv"
 ID = "photo_id"
+ADDRESS = "photo_image_url"
+# The folder of what is fetched.
+FETCHED = "photos"
 CONFIDENCES = ("ai_service_1_confidence", "ai_service_2_confidence")
 
 
@@ -38,19 +43,24 @@ class UnsplashLite(AbstractDataset):
 
     Captions are the photographer's own description, that of a network (`ai`), or the
     `max_keywords` keywords that its services are surest of. Only the photos whose pictures are
-    there count; a picture without a row, or whose row has no caption, is lost.
+    there count; a picture without a row, or whose row has no caption, is lost. `fetch_photos` of
+    the table's first photos (None: all) are fetched when asked for, `fetch_width` pixels wide
+    (None: as they are).
     """
 
     data_dir: str
     caption_source: CaptionSource
     max_keywords: int
+    fetch_photos: int | None
+    fetch_width: int | None
     val_fraction: float
     test_fraction: float
     max_dropped_fraction: float
 
     def __post_init__(self) -> None:
         require_path("dataset.data_dir", self.data_dir, f"the folder with {PHOTOS} and pictures")
-        at_least("dataset", 1, max_keywords=self.max_keywords)
+        at_least("dataset", 1, max_keywords=self.max_keywords, fetch_width=self.fetch_width)
+        at_least("dataset", 0, fetch_photos=self.fetch_photos)
         assert self.rules
 
     @property
@@ -64,6 +74,22 @@ class UnsplashLite(AbstractDataset):
     def check(self) -> None:
         """Also counts the captioned files, so that too few are told before anything is decoded."""
         check_listing(self._where, self._listing(), self.rules)
+
+    def check_source(self) -> None:
+        files = scan(check_folder(self.data_dir, PHOTOS), CaptionBook())
+        next(_rows(self._where, files, PHOTOS, (ID, ADDRESS)), None)
+
+    def fetch(self) -> list[str]:
+        """Ids stay as they are; pictures that lie anywhere below the folder are not fetched."""
+        root = check_folder(self.data_dir, PHOTOS)
+        files = scan(root, CaptionBook())
+        there = {Path(name).stem for name in pictures_in(files)}
+        rows = islice(_rows(self._where, files, PHOTOS, (ID, ADDRESS)), self.fetch_photos)
+        query = "" if self.fetch_width is None else f"?fm=jpg&q=85&w={self.fetch_width}"
+        wanted = {
+            f"{row[ID]}.jpg": f"{row[ADDRESS]}{query}" for row in rows if row[ID] not in there
+        }
+        return [fetch_pictures(wanted, root / FETCHED)] if wanted else []
 
     def open(self, split: str, kept: Kept | None = None) -> OpenDataset:
         from sdexp.dataset.files import open_split

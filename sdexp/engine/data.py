@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 from sdexp.dataset.base import SPLITS, Finding, Kept, OpenDataset
@@ -69,21 +70,27 @@ def note_data(
     folder: EvaluationFolder, split: str, data: OpenDataset, model: LoadedModel, resolution: int
 ) -> SplitRecord:
     """A split in numbers, which are told; every finding goes into a table in the folder."""
-    findings = data.findings
-    rows = [("dropped", finding) for finding in findings.dropped]
-    rows += [("repaired", finding) for finding in findings.repaired]
-    if rows:
-        write_text(folder.findings(split), _table(rows))
-    else:
-        folder.findings(split).unlink(missing_ok=True)
-    record = describe_data(data, model, resolution)
+    write_findings(folder, split, data)
+    record = describe_data(data, model.overlong, resolution)
     for line in record.warnings:
         say(f"warning: data {split}: {line}")
     return record
 
 
-def describe_data(data: OpenDataset, model: LoadedModel, resolution: int) -> SplitRecord:
-    """A split in numbers, as a model at a resolution sees it."""
+def write_findings(folder: EvaluationFolder, split: str, data: OpenDataset) -> None:
+    """What was dropped and repaired of a split, as a table; none where nothing was."""
+    rows = [("dropped", finding) for finding in data.findings.dropped]
+    rows += [("repaired", finding) for finding in data.findings.repaired]
+    if rows:
+        write_text(folder.findings(split), _table(rows))
+    else:
+        folder.findings(split).unlink(missing_ok=True)
+
+
+def describe_data(
+    data: OpenDataset, overlong: Callable[[list[str]], int], resolution: int
+) -> SplitRecord:
+    """A split in numbers; overlong: how many captions a model reads only the beginning of."""
     places = range(len(data))
     sizes = {data.picture_id(index): data.size(index) for index in places}
     # Several samples may be of one picture.
@@ -97,7 +104,7 @@ def describe_data(data: OpenDataset, model: LoadedModel, resolution: int) -> Spl
         dropped=_counts(data.findings.dropped),
         repaired=_counts(data.findings.repaired),
         enlarged=sum(min(size) < resolution for size in sizes.values()),
-        overlong=model.overlong(captions),
+        overlong=overlong(captions),
     )
 
 

@@ -118,6 +118,20 @@ class RunFolder(EvaluationFolder):
         return self.path / "plan.json"
 
     @property
+    def audit(self) -> Path:
+        """What was found of a data set, in a folder of its own."""
+        return self.path / "audit.json"
+
+    @property
+    def audit_page(self) -> Path:
+        return self.path / "audit.html"
+
+    @property
+    def request(self) -> Path:
+        """What `sdexp.prepare` was asked for."""
+        return self.path / "request.json"
+
+    @property
     def outcome(self) -> Path:
         """How the stages of the command at work ended."""
         return self.path / ".outcome.json"

@@ -25,6 +25,7 @@ from sdexp.launch.roots import (
     EvaluateRoot,
     ExportRoot,
     GenerateRoot,
+    PrepareRoot,
     ReportRoot,
     StoreRoot,
     TrainRoot,
@@ -36,6 +37,7 @@ ROOTS = {
     "evaluate": EvaluateRoot,
     "generate": GenerateRoot,
     "export": ExportRoot,
+    "prepare": PrepareRoot,
     "report": ReportRoot,
     "store": StoreRoot,
 }

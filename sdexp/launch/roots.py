@@ -86,6 +86,19 @@ class ReportRoot:
     runs: str | None = MISSING
 
 
+@dataclass
+class PrepareRoot:
+    """Root of `prepare.yaml`; what is no key of it is one of `train.yaml`."""
+
+    fetch: bool = MISSING
+    captioner: str | None = MISSING
+    num_beams: int = MISSING
+    min_new_tokens: int = MISSING
+    max_new_tokens: int = MISSING
+    fill_store: bool = MISSING
+    run_dir: str | None = MISSING
+
+
 class StoreAction(StrEnum):
     """What to do with the store."""
 

@@ -250,6 +250,14 @@ class AbstractModel(ABC):
         return True
 
     @abstractmethod
+    def native_resolution(self) -> int:
+        """The side of its pictures in pixels; loads no weights."""
+
+    @abstractmethod
+    def overlong(self, captions: list[str]) -> list[bool]:
+        """Of each caption whether only its beginning is read; loads no weights."""
+
+    @abstractmethod
     def load(self, device: str) -> LoadedModel:
         """The original on `device` ("cpu", "cuda:0", "mps"), in float32.
 

@@ -14,9 +14,12 @@ from sdexp.ground.assets import check_weights, hub_is_reachable, is_embedded, lo
 from sdexp.ground.checks import require
 from sdexp.ground.errors import DataError
 from sdexp.ground.files import named_path
-from sdexp.model.architecture import architectures
+from sdexp.ground.quiet import quiet_libraries
+from sdexp.model import settings
+from sdexp.model.architecture import CONFIGS, architectures
 from sdexp.model.base import AbstractModel, LoadedModel
 from sdexp.model.parts import KEY, Parts, file_parts, folder_parts, random_parts
+from sdexp.model.text import are_overlong
 
 SAFE = ".safetensors"
 # The last step is sampled only by trailing steps.
@@ -106,8 +109,22 @@ class AbstractCheckpoint(AbstractModel):
             f"scheduler says {own}; {own} is what trains and samples"
         ]
 
+    def native_resolution(self) -> int:
+        return settings.native_resolution(self._settings)
+
+    def overlong(self, captions: list[str]) -> list[bool]:
+        quiet_libraries()
+        return are_overlong(settings.tokenizers(self._settings, self.encoders), captions)
+
+    @property
+    def _settings(self) -> Path:
+        """A folder of configurations: the checkpoint's own where it is on this machine."""
+        folder = Path(located(self.pretrained_model_name_or_path))
+        is_own = folder.is_dir() and not self.is_random
+        return folder if is_own else CONFIGS / self.architecture
+
     def load(self, device: str) -> LoadedModel:
-        _be_quiet()
+        quiet_libraries()
         try:
             return self.assemble(self._parts(), device)
         except ValueError as error:
@@ -142,12 +159,3 @@ def conversion(name: str) -> str:
         "s.save_file({k: v.contiguous() for k, v in c.get('state_dict', c).items() "
         f"if hasattr(v, 'shape')}}, '{target}')\""
     )
-
-
-def _be_quiet() -> None:
-    from diffusers.utils import logging
-    from transformers.utils import logging as transformers_logging
-
-    for library in (logging, transformers_logging):
-        library.set_verbosity_error()
-        library.disable_progress_bar()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,14 +42,7 @@ class AbstractTextSide(ABC):
 
     def overlong(self, prompts: list[str]) -> int:
         """How many of the prompts have more tokens than an encoder reads."""
-        limits = [(one, one.model_max_length) for one in self.tokenizers.values()]
-        # A token is a character or more, and two stand around them.
-        least = min(limit for _, limit in limits) - 2
-        long = [prompt for prompt in prompts if len(prompt) > least]
-        if not long:
-            return 0
-        lengths = [[len(ids) > limit for ids in one(long).input_ids] for one, limit in limits]
-        return sum(any(over) for over in zip(*lengths, strict=True))
+        return sum(are_overlong(self.tokenizers, prompts))
 
     def added(self, condition: Condition) -> dict[str, Tensor] | None:
         """What the U-Net takes beside the states."""
@@ -134,6 +128,19 @@ def _component(
         unread=unread,
         flat_prefix=f"{flat}text_model_",
     )
+
+
+def are_overlong(tokenizers: Mapping[str, Any], prompts: list[str]) -> list[bool]:
+    """Of each prompt whether it has more tokens than an encoder reads."""
+    limits = [(one, one.model_max_length) for one in tokenizers.values()]
+    # A token is a character or more, and two stand around them.
+    least = min(limit for _, limit in limits) - 2
+    long = [prompt for prompt in prompts if len(prompt) > least]
+    if not long:
+        return [False] * len(prompts)
+    lengths = [[len(ids) > limit for ids in one(long).input_ids] for one, limit in limits]
+    over = {prompt: any(each) for prompt, *each in zip(long, *lengths, strict=True)}
+    return [prompt in over and over[prompt] for prompt in prompts]
 
 
 def token_ids(tokenizer: Any, prompts: list[str]) -> Tensor:

@@ -38,3 +38,12 @@ def missing_line(thumbnails: list[Thumbnail]) -> list[str]:
         return []
     several = f"{len(missing)} pictures" if len(missing) > 1 else "1 picture"
     return [f"{several} cannot be read (first: {missing[0]})"]
+
+
+def embedded(path: Path) -> str | None:
+    """A small JPEG file as a data address; None where it is missing."""
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return None
+    return f"data:image/jpeg;base64,{base64.b64encode(data).decode()}"

@@ -8,6 +8,8 @@ from PIL import Image
 
 from sdexp.dataset.unsplash import CaptionSource, UnsplashLite
 from sdexp.ground.errors import DataError
+from tests.dataset.hubs import png
+from tests.web import Answer, server
 
 IDS = ["5S3YHJMPpB8", "-vc0dWJp05Y", "_Ui26s8zR_c", "MqlbnO4W8ZE"]
 
@@ -52,9 +54,27 @@ def folder(tmp_path: Path, shared_data: Path) -> Path:
 
 def recipe(folder: Path, source: str = "ai", **changes: Any) -> UnsplashLite:
     usual: dict[str, Any] = {
-        "max_keywords": 3, "val_fraction": 0.1, "test_fraction": 0.1, "max_dropped_fraction": 0.3
-    }  # fmt: skip
+        "max_keywords": 3,
+        "fetch_photos": None,
+        "fetch_width": 1080,
+        "val_fraction": 0.1,
+        "test_fraction": 0.1,
+        "max_dropped_fraction": 0.3,
+    }
     return UnsplashLite(str(folder), CaptionSource(source), **(usual | changes))
+
+
+def addressed(folder: Path, address: str) -> None:
+    """Give each photo of the tables an address."""
+    for file in folder.glob("photos.tsv*"):
+        head, *rows = file.read_text().splitlines()
+        column = head.split("\t").index("photo_image_url")
+        lines = [head]
+        for row in rows:
+            cells = row.split("\t")
+            cells[column] = f"{address}/{cells[0]}"
+            lines.append("\t".join(cells))
+        file.write_text("\n".join(lines) + "\n")
 
 
 def everything(made: UnsplashLite) -> dict[str, tuple[str, ...]]:
@@ -97,3 +117,29 @@ def test_what_is_missing_is_told(folder: Path) -> None:
         recipe(folder).check()
     with pytest.raises(ValueError, match="dataset.max_keywords=0"):
         recipe(folder, max_keywords=0)
+
+
+def test_photos_are_fetched_by_their_ids(folder: Path) -> None:
+    asked: list[str] = []
+
+    def answers(path: str, body: bytes) -> Answer:
+        asked.append(path)
+        return 200, {"content-type": "image/jpeg"}, png((1, 2, 3))
+
+    for name in IDS[1:]:
+        (folder / "images" / f"{name}.jpg").unlink()
+    with server(answers) as address:
+        addressed(folder, address)
+        made = recipe(folder, fetch_photos=3, fetch_width=640)
+        made.check_source()
+        assert made.fetch() == ["pictures: 0 were there, 2 fetched"]
+        assert made.fetch() == []
+    assert sorted(asked) == [f"/{name}?fm=jpg&q=85&w=640" for name in sorted(IDS[1:3])]
+    assert {path.name for path in (folder / "photos").iterdir()} == {f"{n}.jpg" for n in IDS[1:3]}
+    assert set(everything(made)) == set(IDS[:3])
+
+
+def test_a_table_without_addresses_is_told_before_anything_is_fetched(folder: Path) -> None:
+    (folder / "photos.tsv000").write_text("photo_id\tai_description\n")
+    with pytest.raises(DataError, match="photos.tsv000: no column photo_image_url"):
+        recipe(folder).check_source()

@@ -103,7 +103,7 @@ def test_captions_that_are_cut_are_counted(
         file.write('\n{"file_name": "00.png", "text": "a heart"}')
     words = ["dataset=imagefolder", f"dataset.data_dir={place}", "model=pocket", "evaluation=none"]
     made = build_recipes(compose("train", words).config)
-    record = describe_data(made.dataset.open("train"), original(), 32)
+    record = describe_data(made.dataset.open("train"), original().overlong, 32)
     assert record.overlong == record.pictures and record.enlarged == 0
     assert record.warnings == [
         f"{record.overlong} of {record.captions} captions are longer than the text encoder reads; "

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 PACKAGE = "sdexp"
-DOORS = ("train", "evaluate", "generate", "export", "report", "store")
+DOORS = ("train", "evaluate", "generate", "export", "prepare", "report", "store")
 # What lies at the top beside the doors.
 TOP = ("__main__", "recipes", "worker")
 PARTS = (
@@ -22,19 +22,28 @@ CONFIG_MODULES = ("ground/config.py", "ground/build.py")
 BELOW_PARTS = {"stats", "ground"}
 BELOW_RECIPES = {*PARTS, *BELOW_PARTS}
 BELOW_ENGINE = {"recipes", *BELOW_RECIPES}
-BELOW_LAUNCH = {"pages/run", "pages/sweep", *BELOW_ENGINE}
+BELOW_LAUNCH = {"pages/prepare", "pages/run", "pages/sweep", *BELOW_ENGINE}
 # From the top down: a room may import from itself and from the rooms that its line names.
 ROOMS: dict[str, set[str]] = {
     **{door: {"launch", *BELOW_LAUNCH} for door in DOORS},
     "__main__": {"launch"},
     "launch": BELOW_LAUNCH,
-    "worker": {"engine", "engine/train", "engine/evaluate", "engine/plan", *BELOW_ENGINE},
+    "worker": {
+        "engine",
+        "engine/train",
+        "engine/evaluate",
+        "engine/plan",
+        "engine/prepare",
+        *BELOW_ENGINE,
+    },
     "engine/plan": {"engine/train", "engine/evaluate", "engine", *BELOW_ENGINE},
+    "engine/prepare": {"engine/train", "engine", *BELOW_ENGINE},
     "engine/train": {"engine", *BELOW_ENGINE},
     "engine/evaluate": {"engine", *BELOW_ENGINE},
     "engine": BELOW_ENGINE,
     "recipes": BELOW_RECIPES,
     "pages/sweep": {"pages/run", "pages", "stats", "ground"},
+    "pages/prepare": {"pages", "ground"},
     "pages/run": {"pages", "stats", "ground"},
     "pages": {"ground"},
     **{part: BELOW_PARTS for part in PARTS},

@@ -86,13 +86,13 @@ class MomentSource:
 
     def __call__(self, items: list[Item]) -> Moments:
         """Moments [B, C, h, w] of samples."""
-        parts = [self._one(item) for item in items]
+        parts = [self.of(item.view) for item in items]
         mean = torch.cat([p.mean for p in parts])
         logvar = torch.cat([p.logvar for p in parts])
         return Moments(mean.to(self.model.device), logvar.to(self.model.device))
 
-    def _one(self, item: Item) -> Moments:
-        view = item.view
+    def of(self, view: View) -> Moments:
+        """Moments [1, C, h, w] of one picture."""
         if view.encoded is not None and view.encoded.moments is not None:
             return view.encoded.moments
         assert view.pixels is not None
