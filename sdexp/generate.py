@@ -9,12 +9,20 @@ from datetime import datetime
 
 from omegaconf import DictConfig, OmegaConf
 
+from sdexp.ground.build import typed
 from sdexp.ground.checks import at_least, at_most
 from sdexp.ground.config import MOST_SAMPLING_STEPS, EvaluationConfig
 from sdexp.ground.errors import ConfigError
+from sdexp.ground.picture_requests import (
+    FINETUNED,
+    ORIGINAL,
+    Fillers,
+    GenerateRequest,
+    GridConfig,
+    Variant,
+)
 from sdexp.ground.prompt_files import read_prompt, read_prompts
 from sdexp.ground.record_files import write_record
-from sdexp.ground.records import GenerateRequest
 from sdexp.ground.run import RunFolder
 from sdexp.launch.arguments import Arguments
 from sdexp.launch.compose import compose
@@ -41,10 +49,13 @@ def _generate(arguments: Arguments) -> int:
     _check_named(config, "run")
     run = usable_run(config.run)
     recipes = read_recipes(run.config)
-    prompts = _prompts(config, recipes.training.validation_prompts)
+    grid = _grid(config)
+    prompts = _prompts(config, grid, recipes.training.validation_prompts)
     finished_run(run, recipes.finetune)
     recipes.model.check()
-    request = _request(config, prompts, recipes.evaluation)
+    if grid.main is not None and grid.fillers == Fillers.dataset:
+        recipes.dataset.check()
+    request = _request(config, prompts, grid, recipes.evaluation)
     with run.lock() as lock:
         return _make(run, request, lock)
 
@@ -52,14 +63,16 @@ def _generate(arguments: Arguments) -> int:
 def _of_weights(arguments: Arguments) -> int:
     """Pictures of weights from elsewhere, in a run folder of their own."""
     own = {field.name for field in fields(GenerateRoot)}
-    asked = [o for o in arguments.overrides if o.lstrip("+~").partition("=")[0] in own]
+    asked = [o for o in arguments.overrides if re.split(r"[.=]", o.lstrip("+~"))[0] in own]
     config = compose("generate", asked).config
-    prompts = _prompts(config, [])
+    grid = _grid(config)
+    prompts = _prompts(config, grid, [])
+    _refuse_checkpoints(config)
     others = [override for override in arguments.overrides if override not in asked]
     composed = composed_of_weights([*others, "evaluation=none"])
     recipes = build_recipes(composed.config)
     warnings = look_first(recipes)
-    request = _request(config, prompts, recipes.evaluation)
+    request = _request(config, prompts, grid, recipes.evaluation)
     run, is_new = run_folder(composed)
     command = shlex.join(["python", "-m", "sdexp.generate", *arguments.words])
     with run.lock() as lock:
@@ -72,11 +85,31 @@ def _of_weights(arguments: Arguments) -> int:
     return code
 
 
-def _prompts(config: DictConfig, own: list[str]) -> list[str]:
+def _grid(config: DictConfig) -> GridConfig:
+    """The grid that is asked for; raises `ConfigError`."""
+    grid = typed("grid", GridConfig, config.grid)
+    if grid.main is not None and not grid.main.strip():
+        raise ConfigError("grid.main is empty: name the prompt of the main pictures")
+    return grid
+
+
+def _refuse_checkpoints(config: DictConfig) -> None:
+    """Raise `ConfigError` for earlier steps of weights that no training of ours made."""
+    if config.checkpoints:
+        raise ConfigError(
+            f"checkpoints={list(config.checkpoints)}: weights from elsewhere have no earlier steps"
+        )
+
+
+def _prompts(config: DictConfig, grid: GridConfig, own: list[str]) -> list[str]:
     """What pictures are asked of: `own`, those of the run, where nothing is said.
 
     Raises `ConfigError` or `DataError`.
     """
+    if grid.main is not None:
+        if config.prompt is not None or config.prompts is not None:
+            raise ConfigError(f"grid.main={grid.main}: set it alone, without prompt and prompts")
+        return [grid.main]
     if config.prompt is None and config.prompts is None and own:
         return own
     if config.prompt is None and config.prompts is None:
@@ -106,7 +139,9 @@ def _make(run: RunFolder, request: GenerateRequest, lock: int) -> int:
     """Have the pictures made; returns the exit code."""
     name = _new_name(run, request.prompts[0])
     write_record(run.generated / name / "request.json", request)
-    code = run_stages(run, [f"generate:{name}"], 1, lock).exit_code
+    steps = {variant.step for variant in request.variants if variant.step is not None}
+    stages = [*(f"weights:{step}" for step in sorted(steps)), f"generate:{name}"]
+    code = run_stages(run, stages, 1, lock).exit_code
     if code in REFUSED:
         shutil.rmtree(run.generated / name)
     return code
@@ -120,8 +155,25 @@ def _new_name(run: RunFolder, prompt: str) -> str:
     return f"{name}-{len(taken) + 1}" if taken else name
 
 
+def _variants(config: DictConfig) -> list[Variant]:
+    """The original, and what is held against it; raises `ConfigError`."""
+    steps = list(config.checkpoints)
+    strengths = list(config.strengths)
+    if steps and strengths:
+        raise ConfigError(f"strengths={strengths} beside checkpoints={steps}: set one of them")
+    for key, values in (("checkpoints", steps), ("strengths", strengths)):
+        if len(set(values)) < len(values) or any(value <= 0 for value in values):
+            raise ConfigError(f"{key}={values}: allowed are numbers above 0, each once")
+    if steps:
+        return [ORIGINAL, *(Variant(f"step {step}", step) for step in steps)]
+    if strengths:
+        scaled = (Variant(f"strength {value:g}", strength=value) for value in strengths)
+        return [ORIGINAL, *scaled]
+    return [ORIGINAL, FINETUNED]
+
+
 def _request(
-    config: DictConfig, prompts: list[str], evaluation: EvaluationConfig
+    config: DictConfig, prompts: list[str], grid: GridConfig, evaluation: EvaluationConfig
 ) -> GenerateRequest:
     """What was asked for, with the run's own evaluation settings where nothing was."""
 
@@ -135,6 +187,8 @@ def _request(
         num_inference_steps=setting("num_inference_steps"),  # type: ignore[arg-type]
         guidance_scale=setting("guidance_scale"),  # type: ignore[arg-type]
         negative_prompt=setting("negative_prompt"),  # type: ignore[arg-type]
+        variants=_variants(config),
+        grid=grid,
     )
     try:
         at_least("generate", 1, num_inference_steps=request.num_inference_steps)

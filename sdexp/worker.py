@@ -24,11 +24,11 @@ from sdexp.ground.errors import DiskError, MemoryFault, SdexpError
 from sdexp.ground.folders import FoldersConfig
 from sdexp.ground.interrupt import Interrupted, check_interrupt, interruptible, listening
 from sdexp.ground.lifeline import FOLLOW_PARENT, STACKS_SIGNAL, end_with_parent
+from sdexp.ground.picture_requests import GenerateRequest
 from sdexp.ground.record_files import read_record, write_record
 from sdexp.ground.records import (
     EvaluatedRecord,
     EvaluationRecord,
-    GenerateRequest,
     Outcome,
 )
 from sdexp.ground.run import RunFolder
@@ -169,7 +169,7 @@ def _folders(run: RunFolder, name: str) -> None:
 
 
 def _generate(run: RunFolder, name: str) -> None:
-    from sdexp.engine.evaluate.generation import generate
+    from sdexp.engine.generate.generation import generate
     from sdexp.engine.saved import check_weights
 
     folder = run.generated / name

@@ -8,8 +8,15 @@ import pytest
 
 from sdexp import generate
 from sdexp.ground.build import read_config
+from sdexp.ground.picture_requests import (
+    FINETUNED,
+    ORIGINAL,
+    Fillers,
+    GenerateRequest,
+    GridConfig,
+    Variant,
+)
 from sdexp.ground.record_files import read_record
-from sdexp.ground.records import GenerateRequest
 from sdexp.ground.run import RunFolder
 from tests.commands import fault
 from tests.records import TRAINING
@@ -36,7 +43,14 @@ def test_what_is_asked_for_is_written_for_the_worker(
     assert asked.read_text() == f"generate:{folder.name}"
     own = read_config(run.config).evaluation
     assert read_record(folder / "request.json", GenerateRequest) == GenerateRequest(
-        ["A big, RED heart!"], [3, 5], str(own.sampler), own.num_inference_steps, 4.5, "blurry"
+        ["A big, RED heart!"],
+        [3, 5],
+        str(own.sampler),
+        own.num_inference_steps,
+        4.5,
+        "blurry",
+        [ORIGINAL, FINETUNED],
+        GridConfig(None, Fillers.prompts, 8, 140),
     )
     assert run.record.read_bytes() == before
 
@@ -101,3 +115,60 @@ def test_a_run_without_weights_is_refused(
     run.weights.rmdir()
     line = fault(capfd, 2, f"run={run.path}", "prompt=x", door=generate)
     assert "its weights are missing" in line
+
+
+def asked_of(run: RunFolder, *words: str) -> GenerateRequest:
+    assert generate.main([f"run={run.path}", *words]) == 0
+    return read_record(max(run.generated.iterdir()) / "request.json", GenerateRequest)
+
+
+def test_earlier_steps_are_made_before_their_pictures(
+    run: RunFolder, told_worker: Callable[[str], Path]
+) -> None:
+    asked = told_worker("0")
+    request = asked_of(run, "prompt=x", "checkpoints=[400,200]")
+    assert request.variants == [ORIGINAL, Variant("step 400", 400), Variant("step 200", 200)]
+    (folder,) = run.generated.iterdir()
+    assert asked.read_text().split() == ["weights:200", "weights:400", f"generate:{folder.name}"]
+
+
+def test_strengths_are_states_of_the_weights(
+    run: RunFolder, told_worker: Callable[[str], Path]
+) -> None:
+    told_worker("0")
+    request = asked_of(run, "prompt=x", "strengths=[0.5,1]")
+    assert [one.name for one in request.variants] == ["original", "strength 0.5", "strength 1"]
+    assert [one.strength for one in request.variants] == [0, 0.5, 1]
+
+
+def test_a_grid_has_its_own_prompt(run: RunFolder, told_worker: Callable[[str], Path]) -> None:
+    told_worker("0")
+    request = asked_of(run, "grid.main=a cat, wearing glasses", "grid.size=4")
+    assert request.prompts == ["a cat, wearing glasses"]
+    assert request.grid == GridConfig("a cat, wearing glasses", Fillers.prompts, 4, 140)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["grid.main=a", "prompt=b"], "grid.main=a: set it alone, without prompt and prompts"),
+        (["grid.main="], "grid.main"),
+        (["grid.main=a", "grid.size=3"], "grid.size=3: allowed is an even number"),
+        (["grid.main=a", "grid.fillers=photos"], "grid.fillers=photos"),
+        (["prompt=a", "strengths=[1]", "checkpoints=[2]"], "set one of them"),
+        (["prompt=a", "strengths=[1,1]"], "allowed are numbers above 0, each once"),
+        (["prompt=a", "checkpoints=[0]"], "checkpoints=[0]: allowed are numbers above 0"),
+    ],
+)
+def test_what_cannot_be_asked_for_is_told(
+    run: RunFolder, words: list[str], told: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert told in fault(capfd, 2, f"run={run.path}", *words, door=generate)
+    assert not run.generated.exists()
+
+
+def test_weights_from_elsewhere_have_no_earlier_steps(
+    empty_folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    argv = ["original=pocket", "finetuned=x", "prompt=a", "checkpoints=[2]"]
+    assert "have no earlier steps" in fault(capfd, 2, *argv, door=generate)

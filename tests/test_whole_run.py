@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from sdexp import evaluate, generate, report, train
-from sdexp.engine.evaluate.sheet import GAP, LINE
+from sdexp.engine.generate.sheet import GAP, LINE
 from sdexp.ground.assets import located
 from sdexp.ground.record_files import read_record
 from sdexp.ground.records import EvaluationRecord

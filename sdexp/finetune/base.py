@@ -20,10 +20,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Restored:
-    """Saved weights in an original: the proof, and the way back to the original's own bits."""
+    """Saved weights in an original: the proof, and the way back to the original's own bits.
+
+    rescale: has adapters act so many times as strongly as they were trained to; None for weights
+    without a strength.
+    """
 
     applied: Applied
     undo: Callable[[], None]
+    rescale: Callable[[float], None] | None = None
 
 
 @dataclass(frozen=True)

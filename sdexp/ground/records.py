@@ -199,18 +199,6 @@ class ToldRecord:
 
 
 @dataclass(frozen=True)
-class GenerateRequest:
-    """request.json: what `sdexp.generate` asks for; a picture for each prompt and seed."""
-
-    prompts: list[str]
-    seeds: list[int]
-    sampler: str
-    num_inference_steps: int
-    guidance_scale: float
-    negative_prompt: str
-
-
-@dataclass(frozen=True)
 class PlanRecord:
     """What a run would need; `seconds` of training and pictures only where it was measured."""
 

@@ -27,7 +27,7 @@ SHOWING = (
     "-sc",
 )
 # Keys whose value is one text, whatever signs it holds.
-PROMPTS = ("prompt", "negative_prompt")
+PROMPTS = ("prompt", "negative_prompt", "main", "caption_template")
 TEXTS = (
     *PROMPTS,
     "run",
@@ -38,6 +38,8 @@ TEXTS = (
     "original",
     "finetuned",
     "caption_column",
+    "image_column",
+    "captioner",
     "pretrained_model_name_or_path",
     "revision",
     "scorer",

@@ -17,6 +17,7 @@ from sdexp.ground.config import (
     TrainingConfig,
 )
 from sdexp.ground.folders import FoldersConfig
+from sdexp.ground.picture_requests import GridConfig
 
 
 @dataclass
@@ -61,6 +62,9 @@ class GenerateRoot:
     prompt: str | None = MISSING
     prompts: str | None = MISSING
     seeds: list[int] = MISSING
+    checkpoints: list[int] = MISSING
+    strengths: list[float] = MISSING
+    grid: GridConfig = MISSING
     num_inference_steps: int | None = MISSING
     guidance_scale: float | None = MISSING
     negative_prompt: str | None = MISSING

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -15,15 +16,16 @@ LINE = 20
 
 @dataclass(frozen=True)
 class Row:
-    """What stands above a row, and its pictures, each uint8 [H, W, 3]."""
+    """What stands above a row, and the files of its pictures, all of one size."""
 
     title: str
-    pictures: tuple[np.ndarray, ...]
+    pictures: tuple[Path, ...]
 
 
 def side_by_side(heads: Sequence[str], rows: Sequence[Row]) -> np.ndarray:
     """uint8 [H, W, 3]: white gaps, heads above the columns, small pictures without smoothing."""
-    side = rows[0].pictures[0].shape[0]
+    with Image.open(rows[0].pictures[0]) as first:
+        side = first.height
     side *= max(1, LEAST_SIDE // side)
     width = len(heads) * (side + GAP) + GAP
     height = LINE + GAP + len(rows) * (LINE + side + GAP)
@@ -35,9 +37,10 @@ def side_by_side(heads: Sequence[str], rows: Sequence[Row]) -> np.ndarray:
     for number, row in enumerate(rows):
         top = LINE + GAP + number * (LINE + side + GAP)
         pen.text((GAP, top), fitting(row.title, width - 2 * GAP, font), "black", font)
-        for column, pixels in enumerate(row.pictures):
-            picture = Image.fromarray(pixels).resize((side, side), Image.Resampling.NEAREST)
-            sheet.paste(picture, (GAP + column * (side + GAP), top + LINE))
+        for column, file in enumerate(row.pictures):
+            with Image.open(file) as picture:
+                enlarged = picture.resize((side, side), Image.Resampling.NEAREST)
+            sheet.paste(enlarged, (GAP + column * (side + GAP), top + LINE))
     return np.asarray(sheet)
 
 
