@@ -1,6 +1,7 @@
 """Curves as SVG, without anything outside the page."""
 
 import io
+import math
 import re
 from collections.abc import Callable
 from typing import Any
@@ -27,6 +28,24 @@ def loss_curves(train: list[tuple[int, float]], validation: list[tuple[int, floa
         axes.legend(frameon=False)
 
     return drawn("loss", (8, 3), draw)
+
+
+def epoch_losses(losses: list[tuple[float, float]]) -> str:
+    """An SVG element of the mean training loss of each epoch; losses: (epochs so far, loss)."""
+    by_epoch: dict[int, list[float]] = {}
+    for passed, value in losses:
+        # A hair less, because a whole number of passes ends its epoch.
+        by_epoch.setdefault(math.ceil(passed - 1e-6), []).append(value)
+    means = [sum(values) / len(values) for values in by_epoch.values()]
+
+    def draw(axes: Any) -> None:
+        axes.plot(list(by_epoch), means, marker="o", color="#2f6fbf", linewidth=1.8)
+        axes.set_title("Training loss per epoch", fontsize=10)
+        axes.set_xlabel("epoch")
+        axes.set_ylabel("average loss")
+        axes.grid(alpha=0.3)
+
+    return drawn("epochs", (8, 3), draw)
 
 
 def drawn(name: str, size: tuple[float, float], draw: Callable[[Any], None]) -> str:

@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 from sdexp import launch
 from sdexp.ground.errors import ConfigError
 from sdexp.launch.compose import ROOTS, compose
-from sdexp.launch.files import CONF
+from sdexp.launch.files import CONF, option_file
 from sdexp.recipes import build_recipes
 
 GROUPS = sorted(path.name for path in CONF.iterdir() if path.is_dir())
@@ -42,6 +42,8 @@ def choice_of(group: str, option: str) -> list[str]:
         return [f"finetune={option}", "model=sd14"]
     if group == "model_preset":
         model, _, finetune = option.partition("_")
+        if option_file("finetune", finetune) is None:
+            return [f"model={model}", f"model_preset={option}"]
         return [f"model={model}", f"finetune={finetune}"]
     if group == "backbone":
         # Those of the list that metrics name must be there.

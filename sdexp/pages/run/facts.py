@@ -84,6 +84,12 @@ class Facts:
         """(step, value) of one logged number."""
         return [(r.step, r.value) for r in self.log.rows if r.split == split and r.name == name]
 
+    @property
+    def losses_by_epoch(self) -> list[tuple[float, float]]:
+        """(passes over the data so far, loss) of each training step."""
+        rows = [r for r in self.log.rows if r.split == "train" and r.name == "loss"]
+        return [(row.epoch, row.value) for row in rows]
+
 
 def read_facts(run: RunFolder, folder: EvaluationFolder | None = None) -> Facts:
     """Read a run folder and one evaluation, the run's own unless another is named.

@@ -8,7 +8,7 @@ from sdexp.ground.files import write_text
 from sdexp.ground.records import RunRecord
 from sdexp.ground.run import EvaluationFolder, RunFolder
 from sdexp.pages.environment import environment
-from sdexp.pages.figures import loss_curves
+from sdexp.pages.figures import epoch_losses, loss_curves
 from sdexp.pages.run.facts import Beside, Facts, read_facts
 from sdexp.pages.run.pictures import Triple, extremes, triples, validation_rows
 from sdexp.pages.run.verdict import control_lines, drift_lines, primary_line, verdict_lines
@@ -51,6 +51,7 @@ def _values(run: RunFolder, folder: EvaluationFolder, facts: Facts) -> dict[str,
         "home": os.path.relpath(run.report_html, folder.path),
         "beside": [] if facts.evaluation else [_beside(run, one) for one in facts.beside],
         "curves": loss_curves(train, checked) if train or checked else "",
+        "epochs": _epochs(facts),
         "losses": checked,
         "data": sorted(facts.record.data.items()),
         "training": facts.record.training,
@@ -69,6 +70,12 @@ def _scores(facts: Facts) -> dict[str, Any]:
         "controls": control_lines(scores) if scores else [],
         "drift": drift_lines(scores) if scores else [],
     }
+
+
+def _epochs(facts: Facts) -> str:
+    """The losses by epoch; nothing of a training that saw only one."""
+    losses = facts.losses_by_epoch
+    return epoch_losses(losses) if losses and losses[-1][0] > 1 else ""
 
 
 def _pictures(run: RunFolder, folder: EvaluationFolder, facts: Facts) -> dict[str, Any]:
