@@ -13,7 +13,6 @@ from pathlib import Path
 
 from sdexp.ground.log import read_log
 from sdexp.ground.record_files import read_record
-from sdexp.ground.records import RunRecord
 from sdexp.ground.run import RunFolder
 from sdexp.ground.score_records import ScoresRecord
 

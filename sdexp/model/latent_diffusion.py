@@ -75,7 +75,7 @@ class LoadedLatentDiffusion(LoadedModel):
         if gradient_checkpointing:
             self.unet.enable_gradient_checkpointing()
             for encoder in self.text.encoders.values():
-                encoder.gradient_checkpointing_enable()
+                encoder.activation_checkpointing_enable()
         if channels_last:
             self.unet.to(memory_format=torch.channels_last)
 

@@ -11,6 +11,7 @@ from sdexp.pages.environment import environment
 from sdexp.pages.figures import epoch_losses, loss_curves
 from sdexp.pages.run.facts import Beside, Facts, read_facts
 from sdexp.pages.run.pictures import Triple, extremes, triples, validation_rows
+from sdexp.pages.run.prompts import prompt_table
 from sdexp.pages.run.verdict import control_lines, drift_lines, primary_line, verdict_lines
 from sdexp.pages.thumbnails import Thumbnail, missing_line
 
@@ -52,6 +53,7 @@ def _values(run: RunFolder, folder: EvaluationFolder, facts: Facts) -> dict[str,
         "beside": [] if facts.evaluation else [_beside(run, one) for one in facts.beside],
         "curves": loss_curves(train, checked) if train or checked else "",
         "epochs": _epochs(facts),
+        "every": prompt_table(folder, facts),
         "losses": checked,
         "data": sorted(facts.record.data.items()),
         "training": facts.record.training,
