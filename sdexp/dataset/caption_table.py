@@ -7,7 +7,7 @@ from pathlib import Path
 from sdexp.dataset.base import AbstractDataset, Kept, OpenDataset
 from sdexp.dataset.captions import CaptionBook, Listing, printable, read_text
 from sdexp.dataset.folder import by_file_name, check_folder, pictures_in, scan
-from sdexp.dataset.lists import FAMILIES, homes_of, with_homes
+from sdexp.dataset.lists import FAMILIES, homes_of, with_homes, without_unrelated
 from sdexp.dataset.splits import SplitRules, check_listing
 from sdexp.dataset.tables import read_captions
 from sdexp.ground.checks import one_of
@@ -24,7 +24,8 @@ class CaptionTable(AbstractDataset):
     `captions_files` are the names that the table may have; the one that lies highest counts.
     `split_family` is `hash`, or whose published lists cut the splits: `entities` and `karpathy` for
     Flickr30k (Plummer et al. 2015; Karpathy and Li 2015), `flickr8k` for the 6000/1091/1000 that go
-    round under that name. A picture that such lists do not name is left out, and counted.
+    round under that name. A picture that such lists do not name is left out, and counted; so are
+    the captions that the authors of `entities` list as unrelated to their pictures.
     """
 
     data_dir: str
@@ -77,7 +78,8 @@ class CaptionTable(AbstractDataset):
         listing = book.listing(pictures, pictures)
         if self.split_family == HASH:
             return listing
-        return with_homes(listing, homes_of(self.split_family), self.split_family)
+        homed = with_homes(listing, homes_of(self.split_family), self.split_family)
+        return without_unrelated(homed, self.split_family)
 
 
 def _named(files: dict[str, Path], table: str, book: CaptionBook) -> dict[str, Path]:

@@ -6,7 +6,13 @@ import pytest
 
 from sdexp.dataset.base import Finding, Findings
 from sdexp.dataset.captions import Entry, Listing
-from sdexp.dataset.lists import FAMILIES, homes_of, with_homes
+from sdexp.dataset.lists import (
+    FAMILIES,
+    homes_of,
+    unrelated_captions,
+    with_homes,
+    without_unrelated,
+)
 
 COUNTS = {
     "entities": [29_783, 1_000, 1_000],
@@ -37,3 +43,19 @@ def test_what_is_in_no_list_is_named() -> None:
         ("1.jpg", "train"), ("3.jpg", "test"),
     ]  # fmt: skip
     assert [f.item for f in listing.findings.lost] == ["0.jpg", "2.jpg"]
+
+
+def test_captions_that_are_listed_as_unrelated_are_left_out() -> None:
+    five = ("one", "two", "three", "four", "You know i am looking like Justin Bieber .")
+    entries = [Entry(f"{name}.jpg", Path(name), five) for name in ("100759042", "1")]
+    entries.append(Entry("129602216.jpg", Path("x"), five[:4]))
+    found = without_unrelated(Listing(entries, Findings()), "entities")
+    assert [len(entry.captions) for entry in found.entries] == [4, 5, 4]
+    assert found.entries[0].captions == five[:4]
+    (finding,) = found.findings.dropped
+    assert (finding.item, finding.unit) == ("100759042.jpg", "row")
+    assert finding.reason.endswith(
+        "unrelated to its picture: You know i am looking like Justin Bieber ."
+    )
+    assert without_unrelated(Listing(entries, Findings()), "karpathy").entries == entries
+    assert len(unrelated_captions("entities")) == 21
