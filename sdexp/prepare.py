@@ -24,6 +24,10 @@ from sdexp.launch.roots import PrepareRoot
 from sdexp.recipes import Recipes, build_recipes
 
 
+# Exit codes of signals are above it.
+INTERRUPTED = 128
+
+
 def main(argv: list[str] | None = None) -> int:
     """Fetch, caption, audit and fill the store; returns the exit code."""
     return run_door("prepare", _prepare, argv)
@@ -44,7 +48,8 @@ def _prepare(arguments: Arguments) -> int:
         write_config(run.config, composed.config)
         write_record(run.request, request)
         code = run_stages(run, ["prepare"], 1, lock).exit_code
-    if code in REFUSED:
+    is_half = not run.audit.is_file()
+    if code in REFUSED or (code > INTERRUPTED and is_half):
         shutil.rmtree(run.path)
     elif code == 0:
         from sdexp.pages.prepare.page import write_audit

@@ -32,11 +32,12 @@ def test_what_is_asked_for_is_written_for_the_worker(
     assert asked.read_text() == "prepare"
 
 
-def test_what_is_refused_leaves_nothing(
-    empty_folder: Path, told_worker: Callable[[str], Path]
+@pytest.mark.parametrize("code", [65, 143])
+def test_what_is_refused_or_interrupted_leaves_nothing(
+    empty_folder: Path, told_worker: Callable[[str], Path], code: int
 ) -> None:
-    told_worker("65:the Hub cannot be reached")
-    assert prepare.main([]) == 65
+    told_worker(f"{code}:the Hub cannot be reached")
+    assert prepare.main([]) == code
     assert not list(Path("outputs").glob("*/*"))
 
 
