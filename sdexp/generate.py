@@ -1,10 +1,11 @@
 """Door: pictures of a prompt from both models. `python -m sdexp.generate run=... prompt="..."`."""
 
+import math
 import re
 import shlex
 import shutil
 import sys
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import datetime
 
 from omegaconf import DictConfig, OmegaConf
@@ -12,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from sdexp.ground.build import typed
 from sdexp.ground.checks import at_least, at_most
 from sdexp.ground.config import MOST_SAMPLING_STEPS, EvaluationConfig
+from sdexp.ground.endpoint import endpoint
 from sdexp.ground.errors import ConfigError
 from sdexp.ground.picture_requests import (
     FINETUNED,
@@ -49,9 +51,14 @@ def _generate(arguments: Arguments) -> int:
     _check_named(config, "run")
     run = usable_run(config.run)
     recipes = read_recipes(run.config)
-    grid = _grid(config)
+    grid = _grid(config, arguments.overrides)
     prompts = _prompts(config, grid, recipes.training.validation_prompts)
     finished_run(run, recipes.finetune)
+    if config.strengths and recipes.finetune.trains and recipes.finetune.saves_networks:
+        raise ConfigError(
+            f"strengths={list(config.strengths)}: this run trained whole networks; only adapters "
+            "have a strength"
+        )
     recipes.model.check()
     if grid.main is not None and grid.fillers == Fillers.dataset:
         recipes.dataset.check()
@@ -65,7 +72,7 @@ def _of_weights(arguments: Arguments) -> int:
     own = {field.name for field in fields(GenerateRoot)}
     asked = [o for o in arguments.overrides if re.split(r"[.=]", o.lstrip("+~"))[0] in own]
     config = compose("generate", asked).config
-    grid = _grid(config)
+    grid = _grid(config, asked)
     prompts = _prompts(config, grid, [])
     _refuse_checkpoints(config)
     others = [override for override in arguments.overrides if override not in asked]
@@ -85,11 +92,16 @@ def _of_weights(arguments: Arguments) -> int:
     return code
 
 
-def _grid(config: DictConfig) -> GridConfig:
+def _grid(config: DictConfig, overrides: list[str]) -> GridConfig:
     """The grid that is asked for; raises `ConfigError`."""
     grid = typed("grid", GridConfig, config.grid)
-    if grid.main is not None and not grid.main.strip():
-        raise ConfigError("grid.main is empty: name the prompt of the main pictures")
+    if grid.main is not None:
+        if grid.fillers == Fillers.llm:
+            endpoint()
+        return replace(grid, main=_text("grid.main", grid.main))
+    given = [override for override in overrides if override.lstrip("+").startswith("grid.")]
+    if given:
+        raise ConfigError(f"{given[0]}: there is no grid; set grid.main=PROMPT too")
     return grid
 
 
@@ -120,13 +132,20 @@ def _prompts(config: DictConfig, grid: GridConfig, own: list[str]) -> list[str]:
         raise ConfigError(
             f"prompts={config.prompts} beside prompt={config.prompt}: set one of them"
         )
-    if config.prompt.startswith(FROM_FILE):
-        return [read_prompt("prompt", config.prompt.removeprefix(FROM_FILE))]
+    return [_text("prompt", config.prompt)]
+
+
+def _text(key: str, value: str) -> str:
+    """What a person wrote for a key, or into the file that it names; raises `ConfigError`."""
+    if value.startswith(FROM_FILE):
+        return read_prompt(key, value.removeprefix(FROM_FILE))
+    if not value.strip():
+        raise ConfigError(f"{key} is empty: write what pictures are to show")
     try:
-        config.prompt.encode()
+        value.encode()
     except UnicodeEncodeError as error:
-        raise ConfigError("prompt: holds bytes that are no text; write it as UTF-8") from error
-    return [config.prompt]
+        raise ConfigError(f"{key}: holds bytes that are no text; write it as UTF-8") from error
+    return value
 
 
 def _check_named(config: DictConfig, *keys: str) -> None:
@@ -161,15 +180,13 @@ def _variants(config: DictConfig) -> list[Variant]:
     strengths = list(config.strengths)
     if steps and strengths:
         raise ConfigError(f"strengths={strengths} beside checkpoints={steps}: set one of them")
-    for key, values in (("checkpoints", steps), ("strengths", strengths)):
-        if len(set(values)) < len(values) or any(value <= 0 for value in values):
-            raise ConfigError(f"{key}={values}: allowed are numbers above 0, each once")
-    if steps:
-        return [ORIGINAL, *(Variant(f"step {step}", step) for step in steps)]
-    if strengths:
-        scaled = (Variant(f"strength {value:g}", strength=value) for value in strengths)
-        return [ORIGINAL, *scaled]
-    return [ORIGINAL, FINETUNED]
+    found = [Variant(f"step {step}", step) for step in steps]
+    found += [Variant(f"strength {value:g}", strength=value) for value in strengths]
+    differ = len({variant.name for variant in found}) == len(found)
+    if not differ or not all(0 < value < math.inf for value in [*steps, *strengths]):
+        key = "checkpoints" if steps else "strengths"
+        raise ConfigError(f"{key}={steps or strengths}: allowed are numbers above 0, each once")
+    return [ORIGINAL, *(found or [FINETUNED])]
 
 
 def _request(

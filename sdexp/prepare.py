@@ -4,12 +4,13 @@ import shlex
 import shutil
 import sys
 from dataclasses import fields
+from functools import partial
 
 from omegaconf import DictConfig
 
 from sdexp.ground.assets import check_weights, hub_is_reachable
 from sdexp.ground.audit_records import PrepareRequest
-from sdexp.ground.build import write_config
+from sdexp.ground.build import Faults, write_config
 from sdexp.ground.checks import at_least
 from sdexp.ground.errors import ConfigError
 from sdexp.ground.files import make_folder, named_path
@@ -22,7 +23,6 @@ from sdexp.launch.freeze import OUTPUTS
 from sdexp.launch.job import REFUSED, run_stages
 from sdexp.launch.roots import PrepareRoot
 from sdexp.recipes import Recipes, build_recipes
-
 
 # Exit codes of signals are above it.
 INTERRUPTED = 128
@@ -39,24 +39,33 @@ def _prepare(arguments: Arguments) -> int:
     others = [override for override in arguments.overrides if override not in asked]
     config = compose("prepare", asked).config
     composed = compose("train", ["tracker=none", *others, "evaluation=none"])
-    recipes = build_recipes(composed.config)
     command = shlex.join(["python", "-m", "sdexp.prepare", *arguments.words])
-    request = _request(config, command)
+    faults = Faults()
+    request = faults.catch(partial(_request, config, command))
+    recipes = faults.catch(partial(build_recipes, composed.config))
+    faults.check()
+    assert request is not None and recipes is not None
     _check(request, recipes)
-    run = _folder(config, composed)
+    run = _folder(config, composed, recipes)
     with run.lock() as lock:
         write_config(run.config, composed.config)
         write_record(run.request, request)
-        code = run_stages(run, ["prepare"], 1, lock).exit_code
-    is_half = not run.audit.is_file()
-    if code in REFUSED or (code > INTERRUPTED and is_half):
-        shutil.rmtree(run.path)
-    elif code == 0:
-        from sdexp.pages.prepare.page import write_audit
+        return _carry_out(run, request, recipes, lock)
 
-        write_audit(run)
-        print(f"audit: {run.audit_page}", flush=True)
-    return code
+
+def _carry_out(run: RunFolder, request: PrepareRequest, recipes: Recipes, lock: int) -> int:
+    code = run_stages(run, ["prepare"], 1, lock).exit_code
+    if code in REFUSED or code > INTERRUPTED:
+        shutil.rmtree(run.path)
+    if code:
+        return code
+    from sdexp.pages.prepare.page import write_audit
+
+    write_audit(run)
+    print(f"audit: {run.audit_page}", flush=True)
+    if request.fill_store:
+        return run_stages(run, ["fill"], recipes.hardware.num_processes, lock).exit_code
+    return 0
 
 
 def _request(config: DictConfig, command: str) -> PrepareRequest:
@@ -94,6 +103,8 @@ def _check(request: PrepareRequest, recipes: Recipes) -> None:
     if not request.fill_store:
         return
     recipes.model.check()
+    if recipes.objective.tower is not None:
+        raise ConfigError("fill_store=true: this objective looks at pictures, not at latents")
     if not (recipes.training.center_crop and recipes.training.cache_latents):
         raise ConfigError(
             "fill_store=true: random crops are never the same twice, and nothing is kept with "
@@ -101,10 +112,23 @@ def _check(request: PrepareRequest, recipes: Recipes) -> None:
         )
 
 
-def _folder(config: DictConfig, composed: Composed) -> RunFolder:
+def _folder(config: DictConfig, composed: Composed, recipes: Recipes) -> RunFolder:
+    """A new or empty folder, apart from those of the data.
+
+    Raises `ConfigError` for one that holds files, and where the audit's pictures would become
+    pictures of the data set.
+    """
+    place = OUTPUTS if config.run_dir is None else named_path("run_dir", config.run_dir)
+    for folder in recipes.dataset.folders():
+        inside = place.resolve().is_relative_to(folder.resolve())
+        if inside or (config.run_dir and folder.resolve().is_relative_to(place.resolve())):
+            raise ConfigError(
+                f"run_dir={place}: the audit and the data set ({folder}) would lie in one folder; "
+                "name another with run_dir=..."
+            )
     if config.run_dir is None:
         return new_run_folder(OUTPUTS, f"prepare-{composed.choices['dataset']}")
-    run = RunFolder(named_path("run_dir", config.run_dir))
+    run = RunFolder(place)
     if run.path.is_file() or run.holds_other_files():
         raise ConfigError(f"run_dir={run.path}: holds files; name a new or empty folder")
     make_folder(run.path)

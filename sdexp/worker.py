@@ -1,8 +1,8 @@
 """What a job starts: `python -m sdexp.worker RUN STAGE...`; never imports Hydra.
 
 Stages are `train`, `evaluate`, `evaluate:NAME` (of the folder `evaluations/NAME`), `folders`,
-`generate:NAME`, `prepare`, `weights:STEP`, `export:FORMAT` and `plan`. Loads the engine inside the
-stages, so that it follows its door from the first moment.
+`generate:NAME`, `prepare`, `fill`, `weights:STEP`, `export:FORMAT` and `plan`. Loads the engine
+inside the stages, so that it follows its door from the first moment.
 """
 
 import faulthandler
@@ -41,6 +41,7 @@ REMEDIES = {
     "folders": "pictures.resolution",
     "generate": "the number of seeds",
     "prepare": "what else runs on this machine",
+    "fill": "training.resolution",
     "export": "what else runs on this machine",
     "weights": "what else runs on this machine",
     "plan": "training.train_batch_size or training.resolution",
@@ -120,9 +121,9 @@ def _is_out_of_memory(error: BaseException) -> bool:
 
 
 def _train(run: RunFolder, name: str) -> None:
-    from sdexp.engine.plan.begin import begin
-
     with interruptible():
+        from sdexp.engine.plan.begin import begin
+
         trainer = begin(run, is_main())
     training = trainer.train()
     if is_main():
@@ -183,7 +184,13 @@ def _prepare(run: RunFolder, name: str) -> None:
     from sdexp.engine.prepare.prepare import prepare
 
     request = read_record(run.request, PrepareRequest)
-    prepare(run, read_recipes(run.config), Store(default_root()), request)
+    prepare(run, read_recipes(run.config), request)
+
+
+def _fill(run: RunFolder, name: str) -> None:
+    from sdexp.engine.prepare.filling import fill_store
+
+    fill_store(run, read_recipes(run.config), Store(default_root()))
 
 
 def _export(run: RunFolder, name: str) -> None:
@@ -230,6 +237,7 @@ STAGES: dict[str, Callable[[RunFolder, str], None]] = {
     "folders": _folders,
     "generate": _generate,
     "prepare": _prepare,
+    "fill": _fill,
     "export": _export,
     "weights": _weights,
     "plan": _plan,

@@ -152,7 +152,13 @@ def test_a_grid_has_its_own_prompt(run: RunFolder, told_worker: Callable[[str], 
     ("words", "told"),
     [
         (["grid.main=a", "prompt=b"], "grid.main=a: set it alone, without prompt and prompts"),
-        (["grid.main="], "grid.main"),
+        (["grid.main="], "grid.main is empty: write what pictures are to show"),
+        (["prompt=a", "grid.size=4"], "grid.size=4: there is no grid; set grid.main=PROMPT too"),
+        (["grid.main=a", "grid.fillers=llm"], "OPENAI_BASE_URL is not set"),
+        (["grid.main=caf\udce9"], "grid.main: holds bytes that are no text"),
+        (["prompt=a", "strengths=[nan]"], "allowed are numbers above 0, each once"),
+        (["prompt=a", "strengths=[1e400]"], "allowed are numbers above 0, each once"),
+        (["prompt=a", "strengths=[0.33333333,0.33333334]"], "numbers above 0, each once"),
         (["grid.main=a", "grid.size=3"], "grid.size=3: allowed is an even number"),
         (["grid.main=a", "grid.fillers=photos"], "grid.fillers=photos"),
         (["prompt=a", "strengths=[1]", "checkpoints=[2]"], "set one of them"),
@@ -161,8 +167,13 @@ def test_a_grid_has_its_own_prompt(run: RunFolder, told_worker: Callable[[str], 
     ],
 )
 def test_what_cannot_be_asked_for_is_told(
-    run: RunFolder, words: list[str], told: str, capfd: pytest.CaptureFixture[str]
+    run: RunFolder,
+    words: list[str],
+    told: str,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
     assert told in fault(capfd, 2, f"run={run.path}", *words, door=generate)
     assert not run.generated.exists()
 
@@ -172,3 +183,21 @@ def test_weights_from_elsewhere_have_no_earlier_steps(
 ) -> None:
     argv = ["original=pocket", "finetuned=x", "prompt=a", "checkpoints=[2]"]
     assert "have no earlier steps" in fault(capfd, 2, *argv, door=generate)
+
+
+def test_a_main_prompt_may_come_from_a_file(
+    run: RunFolder, told_worker: Callable[[str], Path], empty_folder: Path
+) -> None:
+    told_worker("0")
+    Path("p.txt").write_text("a cat\nwith glasses")
+    assert asked_of(run, "grid.main=@p.txt").grid.main == "a cat with glasses"
+
+
+def test_whole_networks_have_no_strength(
+    new_run: Any, empty_folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    whole = new_run("whole", "finetune=unet")
+    whole.change_record(status="finished", training=TRAINING)
+    whole.weights.mkdir()
+    line = fault(capfd, 2, f"run={whole.path}", "prompt=a", "strengths=[0.5]", door=generate)
+    assert "this run trained whole networks; only adapters have a strength" in line

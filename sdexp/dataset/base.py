@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -91,6 +91,14 @@ class OpenDataset(ABC):
 
 
 @dataclass(frozen=True)
+class Uncaptioned:
+    """Pictures without a caption, and what writes one beside a picture."""
+
+    pictures: list[Path]
+    add: Callable[[Path, str], None]
+
+
+@dataclass(frozen=True)
 class AbstractDataset(ABC):
     """Recipe of a data set; `is_embedded` for the one of the embedded world.
 
@@ -122,15 +130,15 @@ class AbstractDataset(ABC):
         """
         return []
 
-    def uncaptioned(self) -> list[Path]:
-        """Pictures that a caption can be added to; raises `ConfigError` where none can."""
+    def folders(self) -> list[Path]:
+        """Folders that it reads or writes, where nothing else may be written."""
+        return []
+
+    def uncaptioned(self) -> Uncaptioned:
+        """Pictures without a caption; raises `ConfigError` where none can be added."""
         raise ConfigError(
             "captioner: these captions come with the data set; choose dataset=imagefolder"
         )
-
-    def add_caption(self, picture: Path, caption: str) -> None:
-        """Write the caption of one of `uncaptioned` beside it."""
-        raise NotImplementedError
 
     @abstractmethod
     def open(self, split: str, kept: Kept | None = None) -> OpenDataset:

@@ -52,6 +52,9 @@ class CaptionTable(AbstractDataset):
     def _where(self) -> str:
         return f"dataset.data_dir={self.data_dir}"
 
+    def folders(self) -> list[Path]:
+        return [Path(self.data_dir).expanduser()]
+
     def check(self) -> None:
         """Also counts the captioned files, so that too few are told before anything is decoded."""
         check_listing(self._where, self._listing(), self.rules)

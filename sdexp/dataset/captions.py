@@ -89,6 +89,10 @@ class CaptionBook:
         """Whether anything was said of a picture."""
         return name in self._captions
 
+    def is_captioned(self, name: str) -> bool:
+        """Whether there is a caption of a picture that says anything."""
+        return name in self._captions and bool(self._captions[name])
+
     def agrees(self, name: str, text: str) -> bool:
         """Whether each line of a text is a caption of a picture."""
         lines = [line.strip() for line in text.split("\n") if line.strip()]

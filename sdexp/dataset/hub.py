@@ -4,12 +4,14 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from sdexp.dataset.base import AbstractDataset, Kept, OpenDataset
-from sdexp.dataset.extraction import extract, is_whole
+from sdexp.dataset.base import AbstractDataset, Finding, Kept, OpenDataset
+from sdexp.dataset.extraction import check_same, extract, is_whole, left_out
 from sdexp.dataset.imagefolder import ImageFolder
 from sdexp.dataset.published import Published
 from sdexp.dataset.selection import Selection
 from sdexp.ground.files import require_path
+
+UNKNOWN_SPLIT = "a split of the set that is neither train, validation nor test"
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,10 @@ class Hub(AbstractDataset):
 
     @property
     def _selection(self) -> Selection:
+        local = Path(self.path).expanduser()
         return Selection(
-            path=self.path,
+            # Named in any way, it is one folder.
+            path=str(local.resolve()) if local.is_dir() else self.path,
             revision=self.revision,
             config_name=self.config_name,
             image_column=self.image_column,
@@ -73,18 +77,29 @@ class Hub(AbstractDataset):
 
     def check(self) -> None:
         """Also asks a set that is not laid out yet for its columns and labels."""
+        published = Published(self._selection)
         if is_whole(self.folder):
+            check_same(published, self.folder)
             self._pictures.check()
         else:
-            Published(self._selection).check()
+            published.check()
 
     def fetch(self) -> list[str]:
         there = is_whole(self.folder)
         if not there:
             extract(Published(self._selection), self.folder)
-        return [f"{self.path}: {'was there' if there else 'laid out'} in {self.folder}"]
+        told = [f"{self.path}: {'was there' if there else 'laid out'} in {self.folder}"]
+        rest = left_out(self.folder)
+        return [*told, f"left out: {', '.join(rest)} ({UNKNOWN_SPLIT})"] if rest else told
+
+    def folders(self) -> list[Path]:
+        return [Path(self.data_dir).expanduser(), Path(self.path).expanduser()]
 
     def open(self, split: str, kept: Kept | None = None) -> OpenDataset:
         """Lays the pictures out, the first time."""
         self.fetch()
-        return self._pictures.open(split, kept)
+        data = self._pictures.open(split, kept)
+        if split == "train":
+            rest = [Finding(name, UNKNOWN_SPLIT, "row") for name in left_out(self.folder)]
+            data.findings.dropped.extend(rest)
+        return data

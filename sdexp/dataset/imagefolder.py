@@ -5,10 +5,11 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from sdexp.dataset.base import AbstractDataset, Finding, Findings, Kept, OpenDataset
-from sdexp.dataset.captionless import add_caption, check_appendable
+from sdexp.dataset.base import AbstractDataset, Finding, Findings, Kept, OpenDataset, Uncaptioned
+from sdexp.dataset.captionless import add_caption, check_places
 from sdexp.dataset.captions import (
     FILE_COLUMN,
     CaptionBook,
@@ -68,21 +69,22 @@ class ImageFolder(AbstractDataset):
         """Also counts the captioned files, so that too few are told before anything is decoded."""
         check_listing(self._where, self._listing(), self.rules)
 
-    def uncaptioned(self) -> list[Path]:
-        """Those that no metadata file names, or that have no NAME.txt."""
+    def folders(self) -> list[Path]:
+        return [Path(self.data_dir).expanduser()]
+
+    def uncaptioned(self) -> Uncaptioned:
+        """Those with neither a row of a metadata file nor a NAME.txt that says anything."""
         files, book = self._files()
-        tables = _tables(files)
-        check_appendable(self._where, tables)
+        tables = {table: files[table] for table in _tables(files)}
         for table in tables:
             _read_table(table, files, self.caption_column, book)
         if not tables:
             _read_caption_files(files, book)
-        return [files[name] for name in pictures_in(files) if not book.has(name)]
-
-    def add_caption(self, picture: Path, caption: str) -> None:
-        files, _ = self._files()
-        tables = {table: files[table] for table in _tables(files)}
-        add_caption(Path(self.data_dir).expanduser(), tables, self.caption_column, picture, caption)
+        names = [name for name in pictures_in(files) if not book.is_captioned(name)]
+        check_places(self._where, names, pictures_in(files), list(tables))
+        root = Path(self.data_dir).expanduser()
+        add = partial(add_caption, root, tables, self.caption_column)
+        return Uncaptioned([files[name] for name in names], add)
 
     def open(self, split: str, kept: Kept | None = None) -> OpenDataset:
         from sdexp.dataset.files import open_split

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from string import Formatter
 from typing import Any
 
@@ -13,8 +14,27 @@ from sdexp.ground.errors import DataError
 from sdexp.ground.texts import unspoiled
 
 Row = Mapping[str, Any]
-# Names of labels by column.
-Labels = Mapping[str, Sequence[str]]
+
+
+class Kind(StrEnum):
+    """What a column holds; `other` is nothing that a caption could be made of."""
+
+    picture = "pictures"
+    text = "text"
+    label = "labels"
+    number = "numbers"
+    other = "something else"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column by what it, or each element of its lists, holds; labels: their names."""
+
+    kind: Kind
+    labels: Sequence[str] = ()
+
+
+Columns = Mapping[str, Column]
 
 
 @dataclass(frozen=True)
@@ -65,53 +85,74 @@ class Selection:
         """Another one for other rows or captions."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:12]
 
-    def check(self, columns: Sequence[str], labels: Labels) -> None:
-        """Raise `DataError` for columns that the set lacks, and labels that it does not know."""
-        named = {
-            "image_column": [self.image_column],
-            "caption_column" if self.caption_column else "caption_template": self.caption_columns,
-            "where": list(self.where),
-        }
-        for key, wanted in named.items():
-            for column in wanted:
-                if column not in columns:
-                    raise DataError(
-                        f"dataset.{key}: {self.path} has no column '{column}'; "
-                        f"it has: {', '.join(columns)}"
-                    )
-        for column, value in self.where.items():
-            if column in labels and value not in labels[column]:
-                hint = did_you_mean(value, list(labels[column]))
+    def check(self, columns: Columns) -> None:
+        """Raise `DataError` for columns that the set lacks or that hold something else."""
+        captions = "caption_column" if self.caption_column else "caption_template"
+        self._check_column("image_column", self.image_column, columns, (Kind.picture,))
+        # Numbers as captions are most likely labels whose names are lost.
+        told = (Kind.text, Kind.label)
+        allowed = told if self.caption_column else (*told, Kind.number)
+        for name in self.caption_columns:
+            self._check_column(captions, name, columns, allowed)
+        for name, value in self.where.items():
+            self._check_column("where", name, columns, (*told, Kind.number))
+            labels = columns[name].labels
+            if labels and value not in labels:
                 raise DataError(
-                    f"dataset.where.{column}={value}: {self.path} knows no such {column}; {hint}"
+                    f"dataset.where.{name}={value}: {self.path} knows no such {name}; "
+                    f"{did_you_mean(value, list(labels))}"
                 )
 
-    def takes(self, row: Row, labels: Labels) -> bool:
-        """Whether a row has all values that are asked for."""
+    def _check_column(
+        self, key: str, name: str, columns: Columns, allowed: tuple[Kind, ...]
+    ) -> None:
+        if name not in columns:
+            raise DataError(
+                f"dataset.{key}: {self.path} has no column '{name}'; it has: {', '.join(columns)}"
+            )
+        if columns[name].kind not in allowed:
+            raise DataError(
+                f"dataset.{key}: the column '{name}' of {self.path} holds {columns[name].kind}; "
+                f"name one that holds {' or '.join(allowed)}"
+            )
+
+    def takes(self, row: Row, columns: Columns) -> bool:
+        """Whether a row has all values that are asked for; of a list one element is enough."""
         return all(
-            _named(column, row[column], labels) == value for column, value in self.where.items()
+            value in [_named(one, columns[name]) for one in _several(row[name])]
+            for name, value in self.where.items()
         )
 
-    def captions(self, row: Row, labels: Labels) -> Any:
+    def captions(self, row: Row, columns: Columns) -> Any:
         """One caption of a row or a list of them; None where a word of it is missing."""
         if self.caption_template is None:
-            return row[str(self.caption_column)]
-        words = {name: _words(name, row[name], labels) for name in self.caption_columns}
+            column = columns[str(self.caption_column)]
+            said = row[str(self.caption_column)]
+            if not column.labels or said is None:
+                return said
+            return [_words(one, column) for one in _several(said)]
+        words = {name: _words(row[name], columns[name]) for name in self.caption_columns}
         if not all(words.values()):
             return None
         return self.caption_template.format_map(words)
 
 
-def _named(column: str, value: Any, labels: Labels) -> str:
+def _several(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _named(value: Any, column: Column) -> str:
     """A value as a person names it."""
-    is_label = column in labels and isinstance(value, int) and 0 <= value < len(labels[column])
-    return labels[column][value] if is_label else str(value)
+    is_label = isinstance(value, int) and 0 <= value < len(column.labels)
+    return column.labels[value] if is_label else str(value)
 
 
-def _words(column: str, value: Any, labels: Labels) -> str:
-    """A value as words of a caption: `Post_Impressionism` as two."""
+def _words(value: Any, column: Column) -> str:
+    """A value as words of a caption: `Post_Impressionism` as two, `Unknown Artist` as any."""
     if value is None:
         return ""
-    several = value if isinstance(value, list) else [value]
-    names = [unspoiled(_named(column, one, labels)) for one in several]
-    return ", ".join(name.replace("_", " ").replace("-", " ").strip() for name in names)
+    names = [unspoiled(_named(one, column)) for one in _several(value)]
+    words = [name.replace("_", " ").replace("-", " ").strip() for name in names]
+    return ", ".join(
+        f"an {one.lower()}" if one.lower().startswith("unknown ") else one for one in words
+    )

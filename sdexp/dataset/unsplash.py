@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -21,6 +22,7 @@ PHOTOS = "photos.tsv"
 KEYWORDS = "keywords.tsv"
 ID = "photo_id"
 ADDRESS = "photo_image_url"
+PHOTO_ID = re.compile(r"[\w-]+", re.ASCII)
 # The folder of what is fetched.
 FETCHED = "photos"
 CONFIDENCES = ("ai_service_1_confidence", "ai_service_2_confidence")
@@ -44,7 +46,7 @@ class UnsplashLite(AbstractDataset):
     Captions are the photographer's own description, that of a network (`ai`), or the
     `max_keywords` keywords that its services are surest of. Only the photos whose pictures are
     there count; a picture without a row, or whose row has no caption, is lost. `fetch_photos` of
-    the table's first photos (None: all) are fetched when asked for, `fetch_width` pixels wide
+    the table's first photos (None: all) are fetched by `fetch`, `fetch_width` pixels wide
     (None: as they are).
     """
 
@@ -71,25 +73,39 @@ class UnsplashLite(AbstractDataset):
     def _where(self) -> str:
         return f"dataset.data_dir={self.data_dir}"
 
+    def folders(self) -> list[Path]:
+        return [Path(self.data_dir).expanduser()]
+
     def check(self) -> None:
         """Also counts the captioned files, so that too few are told before anything is decoded."""
         check_listing(self._where, self._listing(), self.rules)
 
     def check_source(self) -> None:
         files = scan(check_folder(self.data_dir, PHOTOS), CaptionBook())
+        if self.fetch_photos == 0:
+            self.check()
+            return
         next(_rows(self._where, files, PHOTOS, (ID, ADDRESS)), None)
+        next(self._captions(files, ()), None)
 
     def fetch(self) -> list[str]:
         """Ids stay as they are; pictures that lie anywhere below the folder are not fetched."""
         root = check_folder(self.data_dir, PHOTOS)
         files = scan(root, CaptionBook())
-        there = {Path(name).stem for name in pictures_in(files)}
+        there = {f"{Path(name).stem}.jpg" for name in pictures_in(files)}
+        wanted = self._addresses(files)
+        return [fetch_pictures(wanted, root / FETCHED, there)] if wanted else []
+
+    def _addresses(self, files: dict[str, Path]) -> dict[str, str]:
+        """By file name; raises `DataError` for an id that would lead out of the folder."""
         rows = islice(_rows(self._where, files, PHOTOS, (ID, ADDRESS)), self.fetch_photos)
         query = "" if self.fetch_width is None else f"?fm=jpg&q=85&w={self.fetch_width}"
-        wanted = {
-            f"{row[ID]}.jpg": f"{row[ADDRESS]}{query}" for row in rows if row[ID] not in there
-        }
-        return [fetch_pictures(wanted, root / FETCHED)] if wanted else []
+        found = {}
+        for row in rows:
+            if not PHOTO_ID.fullmatch(row[ID]):
+                raise DataError(f"{self._where}: '{row[ID]}' in {PHOTOS} is no id of a photo")
+            found[f"{row[ID]}.jpg"] = f"{row[ADDRESS]}{query}" if row[ADDRESS] else ""
+        return found
 
     def open(self, split: str, kept: Kept | None = None) -> OpenDataset:
         from sdexp.dataset.files import open_split

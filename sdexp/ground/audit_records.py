@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from sdexp.ground.records import SplitRecord
 
+# Rows of a list on the page; the whole list lies beside it.
+LISTED = 100
+
 
 @dataclass(frozen=True)
 class PrepareRequest:

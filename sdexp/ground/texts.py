@@ -1,5 +1,7 @@
 """Texts that people wrote into files."""
 
+import re
+
 from sdexp.ground.errors import DataError
 
 # How UTF-8 is misread, and the first letter that this gives where small letters were made of it.
@@ -23,11 +25,18 @@ def decoded(data: bytes, where: str) -> str:
 
 
 def unspoiled(text: str) -> str:
-    """The text, put right again where its UTF-8 was once read as another encoding."""
-    for reading in (text, text.translate(_SMALL)):
+    """The text, put right again where its UTF-8 was once read as another encoding.
+
+    Word by word, for one that was read well can stand beside one that was not.
+    """
+    return text if text.isascii() else re.sub(r"\S+", lambda word: _reread(word[0]), text)
+
+
+def _reread(word: str) -> str:
+    for reading in (word, word.translate(_SMALL)):
         for encoding in _MISREADINGS:
             try:
                 return reading.encode(encoding).decode()
             except UnicodeError:
                 continue
-    return text
+    return word

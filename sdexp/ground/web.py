@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from httpx import Response
+    from httpx import Client
 
 BUSY = (408, 425, 429, 500, 502, 503, 504)
 ATTEMPTS = 4
-# Before the second attempt, twice as long before each later one, never longer than the last.
+# Before the second attempt, twice as long before each later one.
 PAUSE = 1.0
+# The longest that a server is given which asks for time.
 LONGEST_PAUSE = 60.0
+# For a whole answer, however slowly it drips.
+SECONDS = 60.0
 
 
 class NoAnswer(Exception):
@@ -28,35 +31,59 @@ class NoAnswer(Exception):
         self.is_offline = is_offline
 
 
-def answer(
-    send: Callable[[], Response], attempts: int = ATTEMPTS, pause: float = PAUSE
-) -> Response:
-    """The response of the first attempt that a server has time for; raises `NoAnswer`.
+@dataclass(frozen=True)
+class Answer:
+    """status: of HTTP; content: the whole body; retry_after: seconds that the server asks for."""
 
-    A server that names a time to wait (`Retry-After`, in seconds) is given it.
+    status: int
+    content: bytes
+    retry_after: float
+
+
+def client() -> Client:
+    """What requests go through; it follows redirections and gives up on a silent server."""
+    import httpx
+
+    return httpx.Client(timeout=SECONDS, follow_redirects=True)
+
+
+def ask(through: Client, method: str, address: str, **options: Any) -> bytes:
+    """The body of the first answer that a server has time for; raises `NoAnswer`.
+
+    options: of httpx, such as `json` and `headers`. A server that names a time to wait
+    (`Retry-After`, in seconds) is given it.
     """
-    for attempt in range(attempts):
-        is_last = attempt == attempts - 1
+    for attempt in range(ATTEMPTS):
+        is_last = attempt == ATTEMPTS - 1
+        pause = PAUSE * 2**attempt
         try:
-            response = _sent(send)
+            answer = _answer(through, method, address, options)
         except NoAnswer:
             if is_last:
                 raise
-            time.sleep(pause * 2**attempt)
+            time.sleep(pause)
             continue
-        if response.status_code not in BUSY or is_last:
+        if answer.status not in BUSY or is_last:
             break
-        time.sleep(_pause_asked_for(response) or pause * 2**attempt)
-    if response.is_error:
-        raise NoAnswer(f"HTTP {response.status_code}")
-    return response
+        time.sleep(answer.retry_after or pause)
+    if not 200 <= answer.status < 300:
+        raise NoAnswer(f"HTTP {answer.status}")
+    return answer.content
 
 
-def _sent(send: Callable[[], Response]) -> Response:
+def _answer(through: Client, method: str, address: str, options: dict[str, Any]) -> Answer:
     import httpx
 
+    ends = time.monotonic() + SECONDS
     try:
-        return send()
+        with through.stream(method, address, **options) as response:
+            parts = []
+            for part in response.iter_bytes():
+                if time.monotonic() > ends:
+                    raise NoAnswer("timed out")
+                parts.append(part)
+            asked = response.headers.get_list("retry-after")
+            return Answer(response.status_code, b"".join(parts), _pause(asked))
     except httpx.ConnectError as error:
         raise NoAnswer("no connection", is_offline=True) from error
     except httpx.TimeoutException as error:
@@ -65,6 +92,5 @@ def _sent(send: Callable[[], Response]) -> Response:
         raise NoAnswer(type(error).__name__) from error
 
 
-def _pause_asked_for(response: Response) -> float:
-    told = response.headers["retry-after"] if "retry-after" in response.headers else ""
-    return min(float(told), LONGEST_PAUSE) if told.isdecimal() else 0.0
+def _pause(asked: list[str]) -> float:
+    return min(float(asked[0]), LONGEST_PAUSE) if asked and asked[0].isdecimal() else 0.0

@@ -89,7 +89,10 @@ def run_stages(run: RunFolder, stages: list[str], processes: int, lock: int) -> 
     run.outcome.unlink(missing_ok=True)
     with counting() as received:
         died_of = wait_for(start_workers(run, stages, processes, lock), received)
-    outcome = _told(run) or _unexplained(run, died_of, received.first)
+    outcome = _told(run)
+    if outcome is None:
+        outcome = _unexplained(run, died_of, received.first)
+        print(f"error: {outcome.reason}", file=sys.stderr)
     if not outcome.exit_code:
         shutil.rmtree(run.stacks, ignore_errors=True)
     return outcome

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from sdexp.dataset import extraction
-from sdexp.dataset.extraction import extract, is_whole
+from sdexp.dataset.extraction import check_same, extract, is_whole, left_out
 from sdexp.dataset.published import Published
 from sdexp.ground.errors import DataError
 from tests.dataset.hubs import png, row, write_set
@@ -34,7 +34,7 @@ def test_pictures_and_captions_lie_in_a_folder(published: Published, tmp_path: P
     lines = [json.loads(line) for line in found.pop("metadata.jsonl").splitlines()]
     assert found == {f"0000/{k:06d}.png": png((k, 90, 90)) for k in (2, 5, 8)}
     assert lines == [{"file_name": f"0000/{k:06d}.png", "text": f"caption {k}"} for k in (2, 5, 8)]
-    assert facts["where"] == {"style": "Pop_Art"} and facts["commit"] is None
+    assert facts["where"] == {"style": "Pop_Art"} and facts["version"] == published.version
     assert not list((tmp_path / "out").glob(".*"))
 
 
@@ -104,3 +104,79 @@ def test_splits_without_one_to_train_on_are_refused(tmp_path: Path) -> None:
         write_set(tmp_path / "set", [row(0)], name)
     with pytest.raises(DataError, match="has the splits validation, test and none called train"):
         extract(Published(selection(path=str(tmp_path / "set"))), tmp_path / "out")
+
+
+def test_splits_that_mean_the_same_are_refused(tmp_path: Path) -> None:
+    for name in ("train", "validation", "valid"):
+        write_set(tmp_path / "set", [row(0)], name)
+    with pytest.raises(DataError, match="two of which mean the same; rename one"):
+        extract(Published(selection(path=str(tmp_path / "set"))), tmp_path / "out")
+
+
+def test_splits_of_other_names_are_told(tmp_path: Path) -> None:
+    for name in ("train", "extra"):
+        write_set(tmp_path / "set", [row(0)], name)
+    extract(Published(selection(path=str(tmp_path / "set"))), tmp_path / "out")
+    assert left_out(tmp_path / "out") == ["extra"]
+
+
+def test_where_no_row_is_taken_nothing_is_left(tmp_path: Path) -> None:
+    write_set(tmp_path / "set", [row(0)])
+    none = selection(path=str(tmp_path / "set"), where={"style": "Pop_Art"})
+    with pytest.raises(DataError, match="dataset.where={'style': 'Pop_Art'}: no row of .* has the"):
+        extract(Published(none), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that a command left after four of nine rows."""
+    monkeypatch.setattr(extraction, "NOTED", 2)
+    write_set(tmp_path / "set", [row(k) for k in range(9)])
+    published = Published(selection(path=str(tmp_path / "set")))
+    rows = published.rows
+
+    def dying(split: str, place: object) -> object:
+        for number, found in enumerate(rows(split, place)):  # type: ignore[arg-type]
+            if number == 4:
+                raise KeyboardInterrupt
+            yield found
+
+    with monkeypatch.context() as patched:
+        patched.setattr(published, "rows", dying)
+        with pytest.raises(KeyboardInterrupt):
+            extract(published, tmp_path / "out")
+    return tmp_path / "out"
+
+
+def texts(folder: Path) -> list[str]:
+    lines = (folder / "metadata.jsonl").read_text().splitlines()
+    return [json.loads(line)["text"] for line in lines]
+
+
+def test_rows_of_two_versions_are_never_mixed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = killed(tmp_path, monkeypatch)
+    write_set(tmp_path / "set", [row(k, text=f"new {k}") for k in range(9)])
+    extract(Published(selection(path=str(tmp_path / "set"))), folder)
+    assert texts(folder) == [f"new {k}" for k in range(9)]
+    assert "changed meanwhile; its train is read anew" in capsys.readouterr().out
+
+
+def test_where_captions_are_gone_it_begins_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = killed(tmp_path, monkeypatch)
+    (folder / "metadata.jsonl").unlink()
+    extract(Published(selection(path=str(tmp_path / "set"))), folder)
+    assert texts(folder) == [f"caption {k}" for k in range(9)]
+
+
+def test_files_that_changed_later_are_told(tmp_path: Path) -> None:
+    write_set(tmp_path / "set", [row(0)])
+    published = Published(selection(path=str(tmp_path / "set")))
+    extract(published, tmp_path / "out")
+    check_same(published, tmp_path / "out")
+    write_set(tmp_path / "set", [row(0), row(1)])
+    with pytest.raises(DataError, match="its files changed since they were laid out in .*remove"):
+        check_same(Published(published.selection), tmp_path / "out")

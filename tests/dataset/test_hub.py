@@ -45,8 +45,8 @@ def test_paintings_of_one_style_are_worded_by_their_labels(tmp_path: Path) -> No
     Dataset.from_list(rows, features=features).to_parquet(file)
     made = hub("wikiart", tmp_path, "dataset.where.style=Impressionism")
     made.check()
-    monet = "a painting by claude monet, landscape, in the style of Impressionism"
-    sorolla = "a painting by joaqu\u00edn sorolla, landscape, in the style of Impressionism"
+    monet = "a painting by claude monet in the style of Impressionism"
+    sorolla = "a painting by joaqu\u00edn sorolla in the style of Impressionism"
     assert captions(made) == [monet] * 4 + [sorolla] * 4
     with pytest.raises(DataError, match="dataset.where.style=Impresionism: .* did you mean"):
         hub("wikiart", tmp_path, "dataset.where.style=Impresionism").check()
@@ -90,3 +90,34 @@ def test_once_laid_out_the_set_is_not_needed(tmp_path: Path) -> None:
     (tmp_path / "set").rename(tmp_path / "gone")
     made.check()
     assert len(captions(made)) == 12
+
+
+def test_a_folder_is_the_same_however_it_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_set(tmp_path / "set", [row(k) for k in range(12)])
+    monkeypatch.chdir(tmp_path)
+    names = {hub("hub", tmp_path, f"dataset.path={p}").folder.name for p in ("set", "./set/")}
+    assert names == {hub("hub", tmp_path).folder.name}
+
+
+def test_splits_that_are_left_out_are_findings(tmp_path: Path) -> None:
+    write_set(tmp_path / "set", [row(k) for k in range(12)])
+    write_set(tmp_path / "set", [row(k) for k in range(5)], "extra")
+    made = hub("hub", tmp_path)
+    told = made.fetch()
+    assert told[1] == (
+        "left out: extra (a split of the set that is neither train, validation nor test)"
+    )
+    (finding,) = made.open("train").findings.dropped
+    assert (finding.item, finding.unit) == ("extra", "row")
+    assert not made.open("val").findings.dropped
+
+
+def test_changed_files_are_told_before_a_run(tmp_path: Path) -> None:
+    write_set(tmp_path / "set", [row(k) for k in range(12)])
+    made = hub("hub", tmp_path)
+    made.fetch()
+    write_set(tmp_path / "set", [row(k) for k in range(13)])
+    with pytest.raises(DataError, match="its files changed since"):
+        made.check()

@@ -55,7 +55,7 @@ def folder(tmp_path: Path, shared_data: Path) -> Path:
 def recipe(folder: Path, source: str = "ai", **changes: Any) -> UnsplashLite:
     usual: dict[str, Any] = {
         "max_keywords": 3,
-        "fetch_photos": None,
+        "fetch_photos": 0,
         "fetch_width": 1080,
         "val_fraction": 0.1,
         "test_fraction": 0.1,
@@ -132,8 +132,8 @@ def test_photos_are_fetched_by_their_ids(folder: Path) -> None:
         addressed(folder, address)
         made = recipe(folder, fetch_photos=3, fetch_width=640)
         made.check_source()
-        assert made.fetch() == ["pictures: 0 were there, 2 fetched"]
-        assert made.fetch() == []
+        assert made.fetch() == ["pictures: 1 were there, 2 fetched"]
+        assert made.fetch() == ["pictures: 3 were there, 0 fetched"]
     assert sorted(asked) == [f"/{name}?fm=jpg&q=85&w=640" for name in sorted(IDS[1:3])]
     assert {path.name for path in (folder / "photos").iterdir()} == {f"{n}.jpg" for n in IDS[1:3]}
     assert set(everything(made)) == set(IDS[:3])
@@ -142,4 +142,20 @@ def test_photos_are_fetched_by_their_ids(folder: Path) -> None:
 def test_a_table_without_addresses_is_told_before_anything_is_fetched(folder: Path) -> None:
     (folder / "photos.tsv000").write_text("photo_id\tai_description\n")
     with pytest.raises(DataError, match="photos.tsv000: no column photo_image_url"):
-        recipe(folder).check_source()
+        recipe(folder, fetch_photos=None).check_source()
+
+
+def test_nothing_is_fetched_unasked(folder: Path) -> None:
+    made = recipe(folder)
+    made.check_source()
+    assert made.fetch() == []
+    (folder / "photos.tsv000").write_text("photo_id\tphoto_image_url\n")
+    with pytest.raises(DataError, match="no column ai_description"):
+        recipe(folder, fetch_photos=None).check_source()
+
+
+def test_an_id_that_leads_elsewhere_is_refused(folder: Path) -> None:
+    table = (folder / "photos.tsv000").read_text().replace(IDS[1], "../../evil")
+    (folder / "photos.tsv000").write_text(table)
+    with pytest.raises(DataError, match="'../../evil' in photos.tsv is no id of a photo"):
+        recipe(folder, fetch_photos=None).fetch()

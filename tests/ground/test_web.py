@@ -1,72 +1,113 @@
-import httpx
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
 import pytest
 
-from sdexp.ground.web import NoAnswer, answer
-from tests.web import NOBODY, Answer, server
+from sdexp.ground import web
+from sdexp.ground.web import NoAnswer, ask, client
+from tests.web import NOBODY, Answer, Answers, server
 
 
-def test_a_busy_server_is_asked_again() -> None:
-    codes = [503, 429, 200]
+@pytest.fixture(autouse=True)
+def waited(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """How long was waited for a server, which takes no time."""
+    pauses: list[float] = []
+    monkeypatch.setattr(web.time, "sleep", pauses.append)
+    return pauses
+
+
+def asked(answers: Answers, path: str = "") -> bytes:
+    with server(answers) as address, client() as through:
+        return ask(through, "GET", f"{address}{path}")
+
+
+def test_a_busy_server_is_asked_again_after_the_time_that_it_names(waited: list[float]) -> None:
+    answers = iter([(429, {"retry-after": "7"}, b""), (503, {}, b""), (200, {}, b"done")])
+    assert asked(lambda path, body: next(answers)) == b"done"
+    assert waited == [7, 2]
+
+
+def test_nobody_waits_longer_than_a_minute(waited: list[float]) -> None:
+    answers = iter([(429, {"retry-after": "86400"}, b""), (200, {}, b"")])
+    asked(lambda path, body: next(answers))
+    assert waited == [60]
+
+
+@pytest.mark.parametrize(("status", "times"), [(404, 1), (401, 1), (500, 4)])
+def test_only_what_may_pass_is_asked_for_again(status: int, times: int) -> None:
+    seen = []
 
     def answers(path: str, body: bytes) -> Answer:
-        return codes.pop(0), {"retry-after": "0"}, b"done"
+        seen.append(path)
+        return status, {}, b""
 
-    with server(answers) as address:
-        assert answer(lambda: httpx.get(address), pause=0.01).content == b"done"
-    assert not codes
+    with pytest.raises(NoAnswer, match=f"^HTTP {status}$"):
+        asked(answers)
+    assert len(seen) == times
 
 
-def test_what_is_not_there_is_not_asked_for_again() -> None:
-    asked = []
-
+def test_redirections_are_followed() -> None:
     def answers(path: str, body: bytes) -> Answer:
-        asked.append(path)
-        return 404, {}, b""
+        return (302, {"location": "/there"}, b"") if path == "/here" else (200, {}, b"there")
 
-    with server(answers) as address, pytest.raises(NoAnswer, match="^HTTP 404$"):
-        answer(lambda: httpx.get(address), pause=0.01)
-    assert len(asked) == 1
-
-
-def test_a_server_that_stays_busy_is_given_up() -> None:
-    asked = []
-
-    def answers(path: str, body: bytes) -> Answer:
-        asked.append(path)
-        return 500, {}, b""
-
-    with server(answers) as address, pytest.raises(NoAnswer, match="^HTTP 500$"):
-        answer(lambda: httpx.get(address), attempts=3, pause=0.01)
-    assert len(asked) == 3
+    assert asked(answers, "/here") == b"there"
 
 
 def test_nobody_and_nonsense_are_told() -> None:
-    with pytest.raises(NoAnswer, match="no connection") as caught:
-        answer(lambda: httpx.get(NOBODY), attempts=2, pause=0.01)
-    assert caught.value.is_offline
-    with pytest.raises(NoAnswer, match="UnsupportedProtocol"):
-        answer(lambda: httpx.get("no address"), attempts=1)
+    with client() as through:
+        with pytest.raises(NoAnswer, match="no connection") as caught:
+            ask(through, "GET", NOBODY)
+        assert caught.value.is_offline
+        with pytest.raises(NoAnswer, match="UnsupportedProtocol"):
+            ask(through, "GET", "no address")
 
 
-def test_a_server_that_hangs_is_left() -> None:
-    import threading
+@pytest.fixture
+def dripping() -> Iterator[str]:
+    """A server that never comes to the end of its answer."""
+    ended = threading.Event()
 
+    def serve(door: socket.socket) -> None:
+        while not ended.is_set():
+            guest, _ = door.accept()
+            guest.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n")
+            threading.Thread(target=drip, args=(guest,), daemon=True).start()
+
+    def drip(guest: socket.socket) -> None:
+        while not ended.wait(0.02):
+            try:
+                guest.sendall(b" ")
+            except OSError:
+                return
+
+    with socket.socket() as door:
+        door.bind(("127.0.0.1", 0))
+        door.listen()
+        threading.Thread(target=serve, args=(door,), daemon=True).start()
+        yield f"http://127.0.0.1:{door.getsockname()[1]}"
+        ended.set()
+
+
+def test_a_server_that_drips_is_left(dripping: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(web, "SECONDS", 0.2)
+    monkeypatch.setattr(web, "ATTEMPTS", 1)
+    began = time.monotonic()
+    with client() as through, pytest.raises(NoAnswer, match="timed out"):
+        ask(through, "GET", dripping)
+    assert time.monotonic() - began < 2
+
+
+def test_a_server_that_hangs_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(web, "SECONDS", 0.1)
     ended = threading.Event()
 
     def answers(path: str, body: bytes) -> Answer:
         ended.wait(5)
         return 200, {}, b""
 
-    with server(answers) as address:
+    with server(answers) as address, client() as through:
         with pytest.raises(NoAnswer, match="timed out"):
-            answer(lambda: httpx.get(address, timeout=0.1), attempts=1)
+            ask(through, "GET", address)
         ended.set()
-
-
-def test_the_time_to_wait_that_a_server_names_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
-    waited: list[float] = []
-    monkeypatch.setattr("sdexp.ground.web.time.sleep", waited.append)
-    answers = iter([(429, {"retry-after": "7"}, b""), (503, {}, b""), (200, {}, b"")])
-    with server(lambda path, body: next(answers)) as address:
-        answer(lambda: httpx.get(address), pause=1)
-    assert waited == [7, 2]

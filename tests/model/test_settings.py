@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from sdexp.ground.assets import located
+from sdexp.ground.errors import DataError
 from sdexp.model.architecture import CONFIGS
 from sdexp.model.settings import native_resolution, tokenizers
 from tests.checkpoints import of
@@ -30,3 +31,10 @@ def test_tokenizers_come_from_the_folder_or_the_architecture() -> None:
     published = tokenizers(CONFIGS / "sdxl", ["text_encoder", "text_encoder_2"])
     assert list(own) == ["tokenizer"] and list(published) == ["tokenizer", "tokenizer_2"]
     assert len(published["tokenizer"]) == 49_408 != len(own["tokenizer"])
+
+
+def test_a_folder_that_does_not_say_is_told(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no diffusers folder"):
+        native_resolution(tmp_path)
+    with pytest.raises(DataError, match="holds no tokenizer; name a whole"):
+        tokenizers(tmp_path, ["text_encoder"])

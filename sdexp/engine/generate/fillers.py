@@ -7,8 +7,9 @@ from PIL import Image
 
 from sdexp.dataset.base import OpenDataset
 from sdexp.engine.data import open_data
-from sdexp.engine.generate.llm import ask_for_prompts, endpoint
+from sdexp.engine.generate.llm import ask_for_prompts
 from sdexp.engine.generate.templates import template_prompts
+from sdexp.ground.endpoint import endpoint
 from sdexp.ground.picture_requests import Fillers, GridConfig
 from sdexp.ground.run import RunFolder
 from sdexp.recipes import Recipes
@@ -24,10 +25,11 @@ class Pool:
     prompts: Sequence[str]
     data: OpenDataset | None = None
 
-    def picture(self, place: int) -> Image.Image:
+    def picture(self, sample_id: str) -> Image.Image:
         """A real picture, RGB of any size."""
         assert self.data is not None
-        return self.data[place].image
+        ids = [self.data.sample_id(place) for place in range(len(self.data))]
+        return self.data[ids.index(sample_id)].image
 
 
 def pool_of(run: RunFolder, recipes: Recipes, grid: GridConfig) -> Pool:

@@ -30,8 +30,8 @@ SEEDS = 2**31
 class Cell:
     """One place of a grid.
 
-    cell: 0 to 3 inside its block, row by row; seed: None for a real picture, whose place in the
-    pool is `source`.
+    cell: 0 to 3 inside its block, row by row; seed: None for a real picture, whose id in the data
+    set is `sample_id`.
     """
 
     block: int
@@ -39,7 +39,7 @@ class Cell:
     kind: Literal["main", "filler"]
     prompt: str
     seed: int | None
-    source: int | None
+    sample_id: str | None
 
 
 def plan(grid: GridConfig, pool: Pool, seed: int) -> list[Cell]:
@@ -59,10 +59,12 @@ def plan(grid: GridConfig, pool: Pool, seed: int) -> list[Cell]:
                 cells.append(Cell(block, cell, MAIN, grid.main, made, None))
                 continue
             place = next(fillers)
-            is_real = pool.data is not None
             prompt = pool.prompts[place]
-            own = (None, place) if is_real else (made, None)
-            cells.append(Cell(block, cell, FILLER, prompt, *own))
+            if pool.data is None:
+                cells.append(Cell(block, cell, FILLER, prompt, made, None))
+            else:
+                name = pool.data.sample_id(place)
+                cells.append(Cell(block, cell, FILLER, prompt, None, name))
     return cells
 
 
@@ -92,6 +94,7 @@ class Grid(AbstractLayout):
         self.variants = variants
         self.grid = grid
         self.pool = pool
+        self.seed = seed
         self.cells = plan(grid, pool, seed)
         self.made = [cell for cell in self.cells if cell.seed is not None]
         self.wanted = [
@@ -121,7 +124,8 @@ class Grid(AbstractLayout):
                 for cell, file in zip(self.cells, files, strict=True)
             ]
             sheet = self.folder / f"grid_{variant.name.replace(' ', '-')}.png"
-            save_png(mosaic(files, self.grid.size, self.grid.cell), sheet)
+            texts = _texts(main=self.grid.main, weights=variant.name, seed=self.seed)
+            save_png(mosaic(files, self.grid.size, self.grid.cell), sheet, texts)
             told.append(f"grid, {variant.name}: {sheet}")
         lines = "\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
         write_text(self.folder / MANIFEST, f"{lines}\n")
@@ -129,12 +133,18 @@ class Grid(AbstractLayout):
 
     def _write_real(self) -> None:
         """Squares of the real pictures, as large as those that were made."""
-        real = [cell for cell in self.cells if cell.source is not None]
+        real = [cell for cell in self.cells if cell.sample_id is not None]
         if not real:
             return
         with Image.open(self.file(self.variants[0], 0)) as made:
             side = made.height
         for cell in real:
-            assert cell.source is not None
-            square = crop_square(self.pool.picture(cell.source), side)
-            save_png(np.asarray(square), self.file_of(self.variants[0], cell))
+            assert cell.sample_id is not None
+            square = crop_square(self.pool.picture(cell.sample_id), side)
+            texts = _texts(sample_id=cell.sample_id, caption=cell.prompt)
+            save_png(np.asarray(square), self.file_of(self.variants[0], cell), texts)
+
+
+def _texts(**facts: str | int | None) -> dict[str, str]:
+    """What a picture is, for its PNG."""
+    return {"sdexp": json.dumps(facts, sort_keys=True)}

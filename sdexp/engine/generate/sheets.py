@@ -1,5 +1,6 @@
 """Prompts and seeds side by side."""
 
+import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -51,8 +52,17 @@ class Sheets(AbstractLayout):
             for place, wanted in enumerate(self.wanted)
         ]
         sheet = self.folder / "side_by_side.png"
-        save_png(side_by_side(names, rows), sheet)
+        save_png(side_by_side(names, rows), sheet, self.texts())
         return [f"{', '.join(names)} from left to right: {sheet}", *self._by_seed()]
+
+    def texts(self) -> dict[str, str]:
+        """What a sheet shows, for its PNG."""
+        facts = {
+            "prompts": self.prompts,
+            "seeds": self.seeds,
+            "weights": [variant.name for variant in self.variants],
+        }
+        return {"sdexp": json.dumps(facts, sort_keys=True)}
 
     def _by_seed(self) -> list[str]:
         if len(self.seeds) == 1:
@@ -62,7 +72,7 @@ class Sheets(AbstractLayout):
         for variant in self.variants:
             rows = [Row(prompt, self._row(variant, n)) for n, prompt in enumerate(self.prompts)]
             sheet = self.folder / f"seeds_{variant.name.replace(' ', '-')}.png"
-            save_png(side_by_side(heads, rows), sheet)
+            save_png(side_by_side(heads, rows), sheet, self.texts())
             told.append(f"prompts by seeds, {variant.name}: {sheet}")
         return told
 

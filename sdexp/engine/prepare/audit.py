@@ -11,14 +11,13 @@ from sdexp.engine.data import describe_data, write_findings
 from sdexp.engine.prepare.doubts import doubts
 from sdexp.engine.prepare.opened import Opened, Pair, open_all, twins
 from sdexp.engine.prepare.tables import write_doubts, write_manifest, write_twins
-from sdexp.ground.audit_records import AuditRecord, Shown, Twin
+from sdexp.ground.audit_records import LISTED, AuditRecord, Shown, Twin
 from sdexp.ground.files import disk_faults
 from sdexp.ground.run import RunFolder
 from sdexp.recipes import Recipes
 
 # Pictures of a split and pairs of them on a page, and rows of a list.
 SHOWN = 24
-LISTED = 100
 SIDE = 192
 PICTURES = "pictures"
 

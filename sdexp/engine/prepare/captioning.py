@@ -12,6 +12,7 @@ from sdexp.dataset.pictures import BadPicture, read_picture
 from sdexp.ground.applied import check_loading
 from sdexp.ground.audit_records import PrepareRequest
 from sdexp.ground.errors import DataError
+from sdexp.ground.interrupt import check_interrupt
 from sdexp.ground.progress import Progress, say
 from sdexp.ground.quiet import quiet_libraries
 
@@ -60,7 +61,8 @@ def write_captions(dataset: AbstractDataset, request: PrepareRequest, device: st
 
     Each is written at once, so that a kill loses none, and a damaged picture stops no other.
     """
-    pictures = dataset.uncaptioned()
+    without = dataset.uncaptioned()
+    pictures = without.pictures
     if not pictures:
         return "captions: every picture has one already"
     caption_of = Captioner(request, device)
@@ -68,6 +70,7 @@ def write_captions(dataset: AbstractDataset, request: PrepareRequest, device: st
     bad: list[Path] = []
     progress = Progress("writing captions", len(pictures), 0, True, unit="picture")
     for picture in pictures:
+        check_interrupt()
         try:
             caption = caption_of(read_picture(picture).image)
         except BadPicture as fault:
@@ -75,7 +78,7 @@ def write_captions(dataset: AbstractDataset, request: PrepareRequest, device: st
             bad.append(picture)
         else:
             if caption:
-                dataset.add_caption(picture, caption)
+                without.add(picture, caption)
                 written += 1
         progress.advance("")
     progress.close()

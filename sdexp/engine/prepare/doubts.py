@@ -11,6 +11,8 @@ from sdexp.ground.texts import unspoiled
 FEWEST_WORDS = 3
 # A caption that so many pictures share describes none of them.
 SHARED = 3
+# Scripts that put no blanks between words; a character of them counts as one.
+UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
 MARKUP = re.compile(r"https?://|www\.|</?\w+[^>]*>|&(?:\w+|#\d+);")
 FILE_NAME = re.compile(r"\b(?:IMG|DSC|DCIM)_?\d+|\.(?:jpe?g|png|webp|tiff?)\b", re.IGNORECASE)
 
@@ -49,8 +51,7 @@ def doubts(
 def _reasons(caption: str) -> list[str]:
     """What a caption shows by itself."""
     reasons = []
-    words = re.findall(r"\w+", caption)
-    if len(words) < FEWEST_WORDS:
+    if _words(caption) < FEWEST_WORDS:
         reasons.append(f"fewer than {FEWEST_WORDS} words")
     if not any(letter.isalpha() for letter in caption):
         reasons.append("no letter in it")
@@ -63,3 +64,7 @@ def _reasons(caption: str) -> list[str]:
     if FILE_NAME.search(caption):
         reasons.append("a file name in it")
     return reasons
+
+
+def _words(caption: str) -> int:
+    return max(len(re.findall(r"\w+", caption)), len(UNSPACED.findall(caption)))

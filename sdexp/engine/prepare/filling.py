@@ -1,48 +1,58 @@
 """What a training would compute of its pictures, put into the store before it."""
 
+from collections.abc import Callable
+from functools import partial
+
 from sdexp.dataset.base import OpenDataset
-from sdexp.dataset.words import open_samples
-from sdexp.engine.images import CENTRE, Size, cut
-from sdexp.engine.train.latents import MomentCache, MomentSource, decode_unless_cached
-from sdexp.engine.train.timetable import timetable_of
+from sdexp.engine.images import CENTRE, Size, Square, cut
+from sdexp.engine.prepare.opened import first_samples
+from sdexp.engine.train.latents import decode_unless_cached
+from sdexp.engine.train.setup import Setup, set_up
 from sdexp.ground.interrupt import interruptible
-from sdexp.ground.progress import Progress
+from sdexp.ground.progress import Progress, say
+from sdexp.ground.run import RunFolder
 from sdexp.ground.store import Store
 from sdexp.recipes import Recipes
 
 
-def fill_store(recipes: Recipes, store: Store, device: str) -> str:
-    """Encode every picture that a training would see; what was done, in words.
+def fill_store(run: RunFolder, recipes: Recipes, store: Store) -> None:
+    """Encode every picture that a training and its validation would see.
 
-    Pictures whose moments are there already are not encoded again.
+    The model is set up as for that training, because what it computes depends on that; several
+    processes share the pictures. Those whose moments are there already are not encoded again.
     """
-    model = recipes.model.load(device)
-    source = MomentSource(model, MomentCache(model, store))
-    train = open_samples(recipes.dataset, "train")
-    sizes = timetable_of(recipes, train, 1, model.sample_size).sizes
-    seen = _once(train)
-    mirrored = (False, True) if recipes.training.random_flip else (False,)
-    progress = Progress("filling the store", len(seen) * len(mirrored), 0, True, unit="picture")
-    for index in seen:
-        for flipped in mirrored:
-            with interruptible():
-                _encode(source, train, index, sizes[index], flipped)
-            progress.advance("")
+    setup = set_up(run, recipes, store)
+    accelerator = setup.accelerator
+    source = setup.loss_of.moments
+    mine = _squares(setup)[accelerator.process_index :: accelerator.num_processes]
+    progress = Progress("filling the store", len(mine), 0, setup.is_main, unit="picture")
+    for decode in mine:
+        with interruptible():
+            source.of(decode_unless_cached(source.cache, None, decode))
+        progress.advance("")
     progress.close()
-    known = len(seen) * len(mirrored) - source.encoded
-    return f"store: {source.encoded} pictures encoded, {known} were there"
+    accelerator.wait_for_everyone()
+    known = len(mine) - source.encoded
+    say(f"store: {source.encoded} pictures encoded, {known} were there", setup.is_main)
 
 
-def _once(data: OpenDataset) -> list[int]:
-    """A sample of each picture, of which there may be several."""
-    first: dict[str, int] = {}
-    for index in range(len(data)):
-        first.setdefault(data.picture_id(index), index)
-    return list(first.values())
+def _squares(setup: Setup) -> list[Callable[[], Square]]:
+    """What decodes each picture as the training sees it, mirrored too where it may be."""
+    training = setup.recipes.training
+    sizes = setup.timetable.sizes
+    mirrored = (False, True) if training.random_flip else (False,)
+    found = [
+        partial(_square, setup.data, index, sizes[index], flipped)
+        for index in first_samples(setup.data)
+        for flipped in mirrored
+    ]
+    held_out = setup.validation.data
+    if held_out is None or training.validation_steps is None:
+        return [*found]
+    side = setup.timetable.resolution
+    count = min(training.num_validation_samples, len(held_out))
+    return [*found, *(partial(_square, held_out, k, (side, side), False) for k in range(count))]
 
 
-def _encode(source: MomentSource, data: OpenDataset, index: int, size: Size, flipped: bool) -> None:
-    def decode() -> object:
-        return cut(data[index].image, size, CENTRE, flipped)
-
-    source.of(decode_unless_cached(source.cache, None, decode))  # type: ignore[arg-type]
+def _square(data: OpenDataset, index: int, size: Size, flipped: bool) -> Square:
+    return cut(data[index].image, size, CENTRE, flipped)

@@ -48,7 +48,7 @@ class Pair:
 def open_all(dataset: AbstractDataset) -> list[Opened]:
     """Every split, all pictures decoded with all cores."""
     datas = {split: open_samples(dataset, split) for split in SPLITS}
-    places = {split: _first_samples(data) for split, data in datas.items()}
+    places = {split: first_samples(data) for split, data in datas.items()}
     progress = Progress(
         "looking at pictures", sum(map(len, places.values())), 0, True, unit="picture"
     )
@@ -60,7 +60,8 @@ def open_all(dataset: AbstractDataset) -> list[Opened]:
     return opened
 
 
-def _first_samples(data: OpenDataset) -> list[int]:
+def first_samples(data: OpenDataset) -> list[int]:
+    """The place of a sample of each picture, of which there may be several."""
     first: dict[str, int] = {}
     for index in range(len(data)):
         first.setdefault(data.picture_id(index), index)

@@ -1,27 +1,22 @@
-"""A data set made ready: fetched, captioned, audited, and stored ahead."""
+"""A data set made ready: fetched, captioned and audited."""
 
 from sdexp.engine.hardware import make_accelerator
 from sdexp.engine.prepare.audit import audit
 from sdexp.engine.prepare.captioning import write_captions
-from sdexp.engine.prepare.filling import fill_store
 from sdexp.ground.audit_records import PrepareRequest
 from sdexp.ground.progress import say
 from sdexp.ground.record_files import write_record
 from sdexp.ground.run import RunFolder
-from sdexp.ground.store import Store
 from sdexp.recipes import Recipes
 
 
-def prepare(run: RunFolder, recipes: Recipes, store: Store, request: PrepareRequest) -> None:
-    """Do what is asked for, and write `audit.json` with its tables and pictures.
-
-    The audit comes before the store is filled, so that a kill does not lose it.
-    """
-    device = str(make_accelerator(recipes.hardware).device)
+def prepare(run: RunFolder, recipes: Recipes, request: PrepareRequest) -> None:
+    """Do what is asked for, and write `audit.json` with its tables and pictures."""
     done = []
     if request.fetch:
         done += recipes.dataset.fetch()
     if request.captioner is not None:
+        device = str(make_accelerator(recipes.hardware).device)
         done.append(write_captions(recipes.dataset, request, device))
     recipes.dataset.check()
     for line in done:
@@ -35,5 +30,3 @@ def prepare(run: RunFolder, recipes: Recipes, store: Store, request: PrepareRequ
     say(f"near-duplicates between splits: {record.num_twins}")
     for reason, count in record.doubt_counts.items():
         say(f"doubtful captions: {count}: {reason}")
-    if request.fill_store:
-        say(fill_store(recipes, store, device))

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sdexp.ground.audit_records import AuditRecord, PrepareRequest, Shown, Twin
+from sdexp.ground.audit_records import LISTED, AuditRecord, PrepareRequest, Shown, Twin
 from sdexp.ground.files import write_text
 from sdexp.ground.record_files import read_record
 from sdexp.ground.run import RunFolder
@@ -14,8 +14,6 @@ from sdexp.pages.prepare.figures import histogram
 from sdexp.pages.thumbnails import embedded
 
 PURPOSES = {"train": "to train on", "val": "to validate", "test": "to test"}
-# Rows of a list; the whole list lies beside the page.
-LISTED = 100
 
 
 def write_audit(run: RunFolder) -> None:
@@ -83,7 +81,6 @@ def _findings(run: RunFolder, record: AuditRecord) -> list[dict[str, Any]]:
             continue
         with file.open(newline="", encoding="utf-8") as opened:
             rows = list(csv.DictReader(opened))
-        # What is lost comes first.
         tables.append(
             {
                 "split": split,

@@ -4,7 +4,7 @@ import pytest
 
 from sdexp.engine.generate import fillers
 from sdexp.engine.generate.fillers import fillers_in, pool_of
-from sdexp.engine.generate.llm import Endpoint
+from sdexp.ground.endpoint import Endpoint
 from sdexp.ground.picture_requests import Fillers, GridConfig
 from sdexp.ground.run import RunFolder
 
@@ -23,7 +23,7 @@ def test_real_pictures_come_with_their_first_captions(new_run: Any, recipes: Any
     pool = pool_of(run, made, grid("dataset"))
     data = made.dataset.open("test")
     assert list(pool.prompts) == [data.captions(k)[0] for k in range(len(data))]
-    assert pool.picture(1).tobytes() == data[1].image.tobytes()
+    assert pool.picture(data.sample_id(1)).tobytes() == data[1].image.tobytes()
 
 
 def test_prompts_come_from_templates_or_a_language_model(

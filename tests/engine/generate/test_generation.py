@@ -68,6 +68,13 @@ def test_a_grid_is_made_of_the_runs_own_pictures(
     scores = json.loads((folder / "scores.json").read_text())["scores"]
     assert set(scores) == {"original", "finetuned"}
     assert scores["original"]["fillers"] == scores["finetuned"]["fillers"]
+    # Every PNG tells what it is.
+    for file in folder.rglob("*.png"):
+        with Image.open(file) as picture:
+            assert json.loads(picture.text["sdexp"])
+    real = next(row for row in rows if row["kind"] == "filler")
+    with Image.open(folder / real["file"]) as picture:
+        assert json.loads(picture.text["sdexp"])["sample_id"] == real["sample_id"]
     # A seed of the manifest makes the same picture alone.
     main = next(row for row in rows if row["kind"] == "main" and row["weights"] == "finetuned")
     generate(run, run.path / "one", made_of, store, request([main["prompt"]], [main["seed"]]))

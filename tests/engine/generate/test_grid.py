@@ -72,7 +72,7 @@ def test_pictures_stand_where_the_manifest_says(tmp_path: Path) -> None:
         "kind": grid.cells[1].kind,
         "prompt": "",
         "seed": grid.cells[1].seed,
-        "source": None,
+        "sample_id": None,
         "weights": "finetuned",
         "file": "finetuned/0_1.png",
     }

@@ -5,10 +5,16 @@ from typing import Any
 
 import pytest
 
-from sdexp.engine.generate import llm
-from sdexp.engine.generate.llm import Endpoint, ask_for_prompts, endpoint
-from sdexp.ground.errors import ConfigError, DataError
+from sdexp.engine.generate.llm import ask_for_prompts, read_prompts
+from sdexp.ground import web
+from sdexp.ground.endpoint import Endpoint
+from sdexp.ground.errors import DataError
 from tests.web import NOBODY, Answer, server
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(web, "PAUSE", 0.001)
 
 
 def chat(text: str) -> Answer:
@@ -20,7 +26,7 @@ def chat(text: str) -> Answer:
 def asked(answers: Callable[[dict[str, Any]], Answer], count: int, key: str = "") -> list[str]:
     """What comes of a server; `answers` sees the request's body."""
     with server(lambda path, body: answers(json.loads(body))) as address:
-        return ask_for_prompts(Endpoint(f"{address}/v1/", "small", key), count, pause=0.01)
+        return ask_for_prompts(Endpoint(f"{address}/v1/", "small", key), count)
 
 
 def test_lines_are_read_whatever_stands_around_them() -> None:
@@ -92,8 +98,8 @@ def test_nonsense_is_told_in_a_line(answer: Answer, told: str) -> None:
 
 def test_nobody_and_a_server_that_hangs_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(DataError, match="no connection"):
-        ask_for_prompts(Endpoint(NOBODY, "small", ""), 2, pause=0.001)
-    monkeypatch.setattr(llm, "SECONDS", 0.1)
+        ask_for_prompts(Endpoint(NOBODY, "small", ""), 2)
+    monkeypatch.setattr(web, "SECONDS", 0.1)
     ended = threading.Event()
 
     def hang(body: dict[str, Any]) -> Answer:
@@ -105,30 +111,41 @@ def test_nobody_and_a_server_that_hangs_are_told(monkeypatch: pytest.MonkeyPatch
     ended.set()
 
 
-def test_the_environment_says_where_to_ask(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in (llm.BASE_URL, llm.MODEL, llm.API_KEY):
-        monkeypatch.delenv(name, raising=False)
-    with pytest.raises(ConfigError, match="grid.fillers=llm: OPENAI_BASE_URL is not set"):
-        endpoint()
-    monkeypatch.setenv(llm.BASE_URL, "http://127.0.0.1:8080/v1/")
-    with pytest.raises(ConfigError, match="OPENAI_MODEL is not set"):
-        endpoint()
-    monkeypatch.setenv(llm.MODEL, "small")
-    assert endpoint() == Endpoint("http://127.0.0.1:8080/v1/", "small", "")
-    assert endpoint().address == "http://127.0.0.1:8080/v1/chat/completions"
+def test_a_key_goes_to_the_server_only() -> None:
+    with server(lambda path, body: (401, {}, b"")) as address:
+        where = Endpoint(address.replace("//", "//me:password@"), "small", "secret")
+        with pytest.raises(DataError) as caught:
+            ask_for_prompts(where, 1)
+    told = str(caught.value)
+    assert "secret" not in told and "password" not in told and "HTTP 401" in told
 
 
-def test_a_key_goes_to_the_server_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    import httpx
+@pytest.mark.parametrize(
+    "said",
+    [
+        "I'm sorry, I can't help with that.",
+        "I\u2019m sorry, I can\u2019t help with that.",
+        "Sure! Here are 3 prompts for you",
+        "<think>\nOkay, the user wants prompts.\na red fox in snow\n</think>",
+        "<think>\nunfinished thoughts about a fox",
+        "## Prompts",
+        "Animals:",
+    ],
+)
+def test_talk_is_no_prompt(said: str) -> None:
+    assert read_prompts(said) == []
 
-    seen: list[str] = []
-    work = httpx.post
 
-    def post(*arguments: Any, **options: Any) -> httpx.Response:
-        seen.append(options["headers"]["Authorization"])
-        return work(*arguments, **options)
-
-    monkeypatch.setattr(httpx, "post", post)
-    with pytest.raises(DataError) as caught:
-        asked(lambda body: (401, {}, b""), 1, key="secret")
-    assert seen == ["Bearer secret"] and "secret" not in str(caught.value)
+@pytest.mark.parametrize(
+    ("said", "prompts"),
+    [
+        ('[{"prompt": "a red fox in snow"}, {"kind": "x", "text": "a blue door"}]', None),
+        ("a red fox in snow [1]\na blue door", ["a red fox in snow [1]", "a blue door"]),
+        (
+            "\u96ea\u5730\u91cc\u7684\u7ea2\u72d0\u72f8",
+            ["\u96ea\u5730\u91cc\u7684\u7ea2\u72d0\u72f8"],
+        ),
+    ],
+)
+def test_usual_answers_are_read(said: str, prompts: list[str] | None) -> None:
+    assert read_prompts(said) == (prompts or ["a red fox in snow", "a blue door"])

@@ -24,7 +24,11 @@ def reasons(caption: str) -> list[str]:
         ("holiday in rome.jpeg of mine", ["a file name in it"]),
         ("a dog, a cat & a mouse < a house", []),
         ("Ein Caf\u00e9 in S\u00e3o Paulo", []),
-        ("\u4e00\u53ea\u732b \u5728 \u684c\u5b50\u4e0a", []),
+        ("\u4e00\u53ea\u732b\u5728\u684c\u5b50\u4e0a", []),
+        (
+            "caf\u00e9 at home, they\u00e2\u20ac\u2122re open",
+            ["misread UTF-8: caf\u00e9 at home, they\u2019re open"],
+        ),
     ],
 )
 def test_each_kind_of_doubt(caption: str, expected: list[str]) -> None:

@@ -1,45 +1,54 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sdexp.engine.prepare.filling import fill_store
 from sdexp.engine.train.latents import MOMENTS
+from sdexp.ground.run import RunFolder
 from sdexp.ground.store import Store
 from tests.engine.prepare.folders import photos, recipes_of
+from tests.training import trainer_of
+
+SHORT = (
+    "training.max_train_steps=2",
+    "training.validation_steps=1",
+    "training.validation_images_steps=null",
+    "training.train_batch_size=9",
+    "tracker=none",
+)
 
 
 def entries(store: Store) -> int:
     return len(list((store.root / MOMENTS).glob("*/*.bin")))
 
 
-@pytest.mark.parametrize(("flip", "times"), [(False, 1), (True, 2)])
-def test_every_picture_of_the_training_is_stored_once(
-    tmp_path: Path, flip: bool, times: int
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["training.random_flip=true"],
+        ["hardware.frozen_dtype=bf16", "hardware.mixed_precision=bf16"],
+        [
+            "training.bucket.enable_bucket=true",
+            "training.bucket.min_bucket_reso=32",
+            "training.bucket.bucket_reso_steps=8",
+        ],
+        ["dataset.sample_unit=caption"],
+    ],
+)
+def test_a_training_finds_all_that_it_needs(
+    tmp_path: Path, words: list[str], capsys: pytest.CaptureFixture[str], new_run: Any
 ) -> None:
     store = Store(tmp_path / "store")
-    recipes = recipes_of(photos(tmp_path / "photos"), f"training.random_flip={str(flip).lower()}")
-    count = len(recipes.dataset.open("train")) * times
-    assert fill_store(recipes, store, "cpu") == f"store: {count} pictures encoded, 0 were there"
-    assert entries(store) == count
-    assert fill_store(recipes, store, "cpu") == f"store: 0 pictures encoded, {count} were there"
-
-
-def test_a_training_finds_what_it_needs(tmp_path: Path) -> None:
-    from sdexp.engine.train.batches import TrainPictures
-    from sdexp.engine.train.latents import MomentCache
-    from sdexp.engine.train.timetable import timetable_of
-
-    store = Store(tmp_path / "store")
-    recipes = recipes_of(
-        photos(tmp_path / "photos"),
-        "training.bucket.enable_bucket=true",
-        "training.bucket.min_bucket_reso=32",
-        "training.bucket.bucket_reso_steps=8",
-    )
-    fill_store(recipes, store, "cpu")
-    data = recipes.dataset.open("train")
-    model = recipes.model.load("cpu")
-    sizes = timetable_of(recipes, data, 1, model.sample_size).sizes
-    pictures = TrainPictures(data, recipes.training, sizes, 0.0, MomentCache(model, store))
-    views = [pictures[0, index].view for index in range(len(data))]
-    assert all(view.encoded is not None and view.encoded.moments is not None for view in views)
+    recipes = recipes_of(photos(tmp_path / "photos"), *SHORT, *words)
+    run = RunFolder(tmp_path / "prepare")
+    run.path.mkdir()
+    fill_store(run, recipes, store)
+    filled = entries(store)
+    assert f"store: {filled} pictures encoded, 0 were there" in capsys.readouterr().out
+    fill_store(run, recipes, store)
+    assert f"store: 0 pictures encoded, {filled} were there" in capsys.readouterr().out
+    trainer = trainer_of(new_run("run"), recipes, store)
+    trainer.train()
+    assert trainer.setup.loss_of.moments.encoded == 0 and entries(store) == filled
