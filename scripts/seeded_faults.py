@@ -76,7 +76,7 @@ FAULTS = {
     ),
     "counter of the average forgotten": Fault(
         "sdexp/engine/train/state.py",
-        '            self.ema.optimization_step = values["ema_step"]\n',
+        '            self.ema.updates = values["ema_step"]\n',
         "",
         f"{RESUME}[overrides0]",
     ),

@@ -196,7 +196,7 @@ def test_generated_pictures_are_files(finished: RunFolder) -> None:
     (folder,) = finished.generated.iterdir()
     names = sorted(path.name for path in folder.glob("*.png"))
     singles = [f"{model}_{seed}.png" for model in ("finetuned", "original") for seed in (1, 2)]
-    assert names == [*singles, "side_by_side.png"]
+    assert names == [*singles, "seeds_finetuned.png", "seeds_original.png", "side_by_side.png"]
     pictures = {name: np.asarray(Image.open(folder / name)) for name in names}
     assert (pictures["original_1.png"] != pictures["finetuned_1.png"]).any()
     assert (pictures["original_1.png"] != pictures["original_2.png"]).any()

@@ -80,6 +80,8 @@ class Lora(AbstractFinetune):
         for name in self.components:
             module: Any = components[name].module
             module.add_adapter(self._peft_config(components[name].unread))
+            if not self.use_dora:
+                _take_inputs_as_they_are(module)
             trained |= added(name, module)
         return trained
 
@@ -151,6 +153,18 @@ class Lora(AbstractFinetune):
     def _is_adapted(self, layer: str, module: Any, component: Component) -> bool:
         named = any(layer == t or layer.endswith(f".{t}") for t in self.target_modules)
         return named and _is_layer(module) and not layer.startswith(component.unread)
+
+
+def _take_inputs_as_they_are(module: Any) -> None:
+    """Without copies in float32, which autocast would turn back before they are multiplied.
+
+    DoRA also adds them up, for which the precision counts.
+    """
+    from peft.tuners.lora import LoraLayer
+
+    for part in module.modules():
+        if isinstance(part, LoraLayer):
+            part.cast_input_dtype_enabled = False
 
 
 def _is_target(module: Any, target: str) -> bool:

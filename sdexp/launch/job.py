@@ -92,7 +92,9 @@ def run_stages(run: RunFolder, stages: list[str], processes: int, lock: int) -> 
     outcome = _told(run)
     if outcome is None:
         outcome = _unexplained(run, died_of, received.first)
-        print(f"error: {outcome.reason}", file=sys.stderr)
+        # On a full disk the worker could only print it.
+        if died_of != DiskError.exit_code:
+            print(f"error: {outcome.reason}", file=sys.stderr)
     if not outcome.exit_code:
         shutil.rmtree(run.stacks, ignore_errors=True)
     return outcome

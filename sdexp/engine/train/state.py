@@ -6,9 +6,9 @@ from typing import Any
 
 import torch
 from accelerate.optimizer import AcceleratedOptimizer
-from diffusers.training_utils import EMAModel
 from torch import Tensor, nn
 
+from sdexp.engine.train.average import MovingAverage
 from sdexp.engine.train.checkpoint import Checkpoint, flatten_optimizer, restore_optimizer
 from sdexp.engine.train.stopping import Stopper
 from sdexp.ground.config import TrainingConfig
@@ -28,7 +28,7 @@ class TrainingState:
         self.optimizer = optimizer
         self.scaler = scaler
         self.parameters = list(trained.values())
-        self.ema = _average(self.parameters, config) if config.use_ema else None
+        self.ema = self._average(config)
         self.stopper = Stopper(config.early_stopping)
         self.best: dict[str, Tensor] = {}
         # Steps done, and the last step whose looks and checks are done too.
@@ -37,13 +37,18 @@ class TrainingState:
         self.epoch_loss = 0.0
         self.epoch_samples = 0
 
+    def _average(self, config: TrainingConfig) -> MovingAverage | None:
+        if not config.use_ema:
+            return None
+        return MovingAverage(self.parameters, config.ema_decay, config.ema_warmup)
+
     @contextmanager
     def served_weights(self) -> Iterator[None]:
         """The moving average in place of the raw weights, when there is one."""
         if self.ema is None or self.step == 0:
             yield
             return
-        with self._replaced_by(self.ema.shadow_params):
+        with self._replaced_by(self.ema.tensors):
             yield
 
     @contextmanager
@@ -76,7 +81,7 @@ class TrainingState:
         tensors: dict[str, dict[str, Tensor]] = {"trained": dict(self.trained)}
         tensors["optimizer"] = optimizer
         if self.ema is not None:
-            tensors["ema"] = dict(zip(self.trained, self.ema.shadow_params, strict=True))
+            tensors["ema"] = dict(zip(self.trained, self.ema.tensors, strict=True))
         if self.best:
             tensors["best"] = self.best
         values = {
@@ -85,7 +90,7 @@ class TrainingState:
             "stopper": self.stopper.values(),
             "epoch_loss": self.epoch_loss,
             "epoch_samples": self.epoch_samples,
-            "ema_step": self.ema.optimization_step if self.ema is not None else None,
+            "ema_step": self.ema.updates if self.ema is not None else None,
             "scaler": self.scaler.state_dict() if self.scaler is not None else None,
         }
         return Checkpoint(self.step, tensors, values)
@@ -99,8 +104,8 @@ class TrainingState:
         _copy([tensors["trained"][name] for name in self.trained], self.parameters)
         restore_optimizer(self.optimizer.optimizer, tensors["optimizer"], values["optimizer"])
         if self.ema is not None:
-            _copy([tensors["ema"][name] for name in self.trained], self.ema.shadow_params)
-            self.ema.optimization_step = values["ema_step"]
+            _copy([tensors["ema"][name] for name in self.trained], self.ema.tensors)
+            self.ema.updates = values["ema_step"]
         if "best" in tensors:
             self.best = {n: tensors["best"][n].to(p.device) for n, p in self.trained.items()}
         if self.scaler is not None:
@@ -108,15 +113,6 @@ class TrainingState:
         self.stopper.restore(values["stopper"])
         self.epoch_loss = values["epoch_loss"]
         self.epoch_samples = values["epoch_samples"]
-
-
-def _average(parameters: list[nn.Parameter], config: TrainingConfig) -> EMAModel:
-    """diffusers' average, whose decay is (1 + n) / (10 + n) at update n while that is lower.
-
-    Without the warm-up the lowest decay is the wanted one; the first update copies all the same.
-    """
-    lowest = 0.0 if config.ema_warmup else config.ema_decay
-    return EMAModel(parameters, decay=config.ema_decay, min_decay=lowest)
 
 
 def _copy(values: list[Tensor], targets: list[Any]) -> None:

@@ -123,7 +123,7 @@ class Updater:
         state.optimizer.step()
         state.optimizer.zero_grad()
         if state.ema is not None:
-            state.ema.step(state.parameters)
+            state.ema.follow(state.parameters)
         return norm
 
     def _sum_gradients(self) -> None:

@@ -65,7 +65,7 @@ def test_memory_and_files_are_those_of_a_real_run(
         "weights": weights,
         "gradients": gradients[0],
         "optimizer": sum(v.nbytes for v in kept if isinstance(v, Tensor)),
-        "ema": sum(p.nbytes for p in state.ema.shadow_params) if state.ema else 0,
+        "ema": sum(p.nbytes for p in state.ema.tensors) if state.ema else 0,
         "best": sum(t.nbytes for t in state.best.values()),
     }
     for name, size in actual.items():
