@@ -13,6 +13,8 @@ READ = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif
 NOT_READ = (".heic", ".heif", ".avif", ".jxl", ".jp2", ".psd", ".svg", ".dng", ".cr2", ".nef")
 SUFFIXES = {*READ, *NOT_READ}
 HERE = Path()
+# What every folder that a command of ours writes has; its pictures are no data.
+RUN = {"config.yaml", ".lock"}
 
 
 def check_folder(data_dir: str, content: str) -> Path:
@@ -34,7 +36,7 @@ def check_folder(data_dir: str, content: str) -> Path:
 def scan(root: Path, book: CaptionBook) -> dict[str, Path]:
     """All files below `root` by their POSIX path in it, sorted; links are followed once.
 
-    Hidden pictures, folders that cannot be read and names that are no text are noted.
+    Hidden pictures, folders of runs or that cannot be read, and names that are no text are noted.
     """
     found: dict[str, Path] = {}
     seen: set[str] = set()
@@ -51,6 +53,10 @@ def scan(root: Path, book: CaptionBook) -> dict[str, Path]:
         seen.add(real)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         inside = Path(folder).relative_to(root)
+        if inside != HERE and RUN.issubset(names):
+            book.drop(f"{inside.as_posix()}/", "the folder of a run is not read")
+            folders.clear()
+            continue
         for name in names:
             # Strings, because making paths of many thousand names takes seconds.
             inner = name if inside == HERE else f"{inside.as_posix()}/{name}"

@@ -39,3 +39,20 @@ def test_odd_names_of_folders_are_read(tmp_path: Path) -> None:
         assert list(scan(check_folder(str(tmp_path / name), "x"), CaptionBook())) == ["a.png"]
     with pytest.raises(DataError, match="the folder does not exist; put x there"):
         check_folder(str(tmp_path / "none"), "x")
+
+
+def test_runs_inside_the_data_are_no_data(tmp_path: Path) -> None:
+    """As after a training in the folder of its own pictures."""
+    run = tmp_path / "outputs" / "day" / "run"
+    (run / "images" / "original").mkdir(parents=True)
+    for name in ("a.png", "outputs/b.png", "outputs/day/run/images/original/c.png"):
+        (tmp_path / name).touch()
+    for name in ("config.yaml", ".lock"):
+        (run / name).touch()
+    book = CaptionBook()
+    assert list(scan(tmp_path, book)) == ["a.png", "outputs/b.png"]
+    (finding,) = book.findings.dropped
+    assert (finding.item, finding.unit) == ("outputs/day/run/", "row")
+    assert finding.reason == "the folder of a run is not read"
+    # Named itself, such a folder is read.
+    assert list(scan(run, CaptionBook())) == ["config.yaml", "images/original/c.png"]
