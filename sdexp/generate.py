@@ -5,7 +5,7 @@ import re
 import shlex
 import shutil
 import sys
-from dataclasses import fields, replace
+from dataclasses import replace
 from datetime import datetime
 
 from omegaconf import DictConfig, OmegaConf
@@ -27,12 +27,11 @@ from sdexp.ground.prompt_files import read_prompt, read_prompts
 from sdexp.ground.record_files import write_record
 from sdexp.ground.run import RunFolder
 from sdexp.launch.arguments import Arguments
-from sdexp.launch.compose import compose
+from sdexp.launch.compose import compose, own_and_others
 from sdexp.launch.door import finished_run, look_first, run_door, tell_followed, usable_run
 from sdexp.launch.freeze import freeze, run_folder
 from sdexp.launch.given import composed_of_weights, names_weights
 from sdexp.launch.job import REFUSED, run_stages
-from sdexp.launch.roots import GenerateRoot
 from sdexp.recipes import build_recipes, read_recipes
 
 SLUG_LENGTH = 40
@@ -69,13 +68,11 @@ def _generate(arguments: Arguments) -> int:
 
 def _of_weights(arguments: Arguments) -> int:
     """Pictures of weights from elsewhere, in a run folder of their own."""
-    own = {field.name for field in fields(GenerateRoot)}
-    asked = [o for o in arguments.overrides if re.split(r"[.=]", o.lstrip("+~"))[0] in own]
+    asked, others = own_and_others("generate", arguments.overrides)
     config = compose("generate", asked).config
     grid = _grid(config, asked)
     prompts = _prompts(config, grid, [])
     _refuse_checkpoints(config)
-    others = [override for override in arguments.overrides if override not in asked]
     composed = composed_of_weights([*others, "evaluation=none"])
     recipes = build_recipes(composed.config)
     warnings = look_first(recipes)

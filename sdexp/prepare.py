@@ -3,7 +3,6 @@
 import shlex
 import shutil
 import sys
-from dataclasses import fields
 from functools import partial
 
 from omegaconf import DictConfig
@@ -17,11 +16,10 @@ from sdexp.ground.files import make_folder, named_path
 from sdexp.ground.record_files import write_record
 from sdexp.ground.run import RunFolder, new_run_folder
 from sdexp.launch.arguments import Arguments
-from sdexp.launch.compose import Composed, compose
+from sdexp.launch.compose import Composed, compose, own_and_others
 from sdexp.launch.door import run_door
 from sdexp.launch.freeze import OUTPUTS
 from sdexp.launch.job import REFUSED, run_stages
-from sdexp.launch.roots import PrepareRoot
 from sdexp.recipes import Recipes, build_recipes
 
 # Exit codes of signals are above it.
@@ -34,9 +32,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _prepare(arguments: Arguments) -> int:
-    own = {field.name for field in fields(PrepareRoot)}
-    asked = [o for o in arguments.overrides if o.lstrip("+~").partition("=")[0] in own]
-    others = [override for override in arguments.overrides if override not in asked]
+    asked, others = own_and_others("prepare", arguments.overrides)
     config = compose("prepare", asked).config
     composed = compose("train", ["tracker=none", *others, "evaluation=none"])
     command = shlex.join(["python", "-m", "sdexp.prepare", *arguments.words])

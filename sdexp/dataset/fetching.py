@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import Counter
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sdexp.ground.csv_texts import csv_text
 from sdexp.ground.errors import DataError
 from sdexp.ground.files import write_bytes, write_text
 from sdexp.ground.interrupt import check_interrupt
@@ -81,11 +80,8 @@ def _list(file: Path, addresses: Mapping[str, str], failed: Mapping[str, str]) -
     if not failed:
         file.unlink(missing_ok=True)
         return
-    text = io.StringIO(newline="")
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(["file", "address", "reason"])
-    table.writerows([name, addresses[name], reason] for name, reason in failed.items())
-    write_text(file, text.getvalue())
+    rows = [[name, addresses[name], reason] for name, reason in failed.items()]
+    write_text(file, csv_text(["file", "address", "reason"], rows))
 
 
 def _told(total: int, missing: int, failed: Mapping[str, str]) -> str:

@@ -1,7 +1,5 @@
 """The data of a run: splits as it cut them first, and what was lost of them."""
 
-import csv
-import io
 import json
 from collections import Counter
 from collections.abc import Callable
@@ -10,6 +8,7 @@ from pathlib import Path
 from sdexp.dataset.base import SPLITS, Finding, Kept, OpenDataset
 from sdexp.dataset.splits import kind_of
 from sdexp.dataset.words import open_samples
+from sdexp.ground.csv_texts import csv_text
 from sdexp.ground.errors import DataError
 from sdexp.ground.files import write_text
 from sdexp.ground.progress import say
@@ -79,10 +78,14 @@ def note_data(
 
 def write_findings(folder: EvaluationFolder, split: str, data: OpenDataset) -> None:
     """What was dropped and repaired of a split, as a table; none where nothing was."""
-    rows = [("dropped", finding) for finding in data.findings.dropped]
-    rows += [("repaired", finding) for finding in data.findings.repaired]
+    told = {"dropped": data.findings.dropped, "repaired": data.findings.repaired}
+    rows = [
+        [what, finding.unit, finding.item, finding.reason]
+        for what, findings in told.items()
+        for finding in findings
+    ]
     if rows:
-        write_text(folder.findings(split), _table(rows))
+        write_text(folder.findings(split), csv_text(COLUMNS, rows))
     else:
         folder.findings(split).unlink(missing_ok=True)
 
@@ -110,12 +113,3 @@ def describe_data(
 
 def _counts(findings: list[Finding]) -> dict[str, int]:
     return dict(Counter(kind_of(finding.reason) for finding in findings).most_common())
-
-
-def _table(rows: list[tuple[str, Finding]]) -> str:
-    text = io.StringIO(newline="")
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(COLUMNS)
-    for what, finding in rows:
-        table.writerow([what, finding.unit, finding.item, finding.reason])
-    return text.getvalue()

@@ -19,6 +19,11 @@ class Variant:
     strength: float = 1.0
 
     @property
+    def slug(self) -> str:
+        """The name as names of files hold it."""
+        return self.name.replace(" ", "-")
+
+    @property
     def is_original(self) -> bool:
         return self.strength == 0
 

@@ -57,6 +57,13 @@ class Composed:
     followed: tuple[str, ...] = ()
 
 
+def own_and_others(name: str, overrides: list[str]) -> tuple[list[str], list[str]]:
+    """Overrides of a door's own keys, and those that are for the training's."""
+    keys = {field.name for field in fields(ROOTS[name])}
+    own = [o for o in overrides if re.split(r"[.=]", o.lstrip("+~"))[0] in keys]
+    return own, [override for override in overrides if override not in own]
+
+
 def compose(name: str, overrides: list[str]) -> Composed:
     """The composed configuration; every fault becomes a `ConfigError` of one line.
 

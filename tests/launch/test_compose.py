@@ -4,7 +4,7 @@ import pytest
 
 from sdexp.ground.errors import ConfigError
 from sdexp.ground.run import RunFolder
-from sdexp.launch.compose import compose, compose_run
+from sdexp.launch.compose import compose, compose_run, own_and_others
 from sdexp.recipes import build_recipes
 
 
@@ -87,3 +87,10 @@ def test_what_follows_from_another_key_need_not_be_set() -> None:
     both = ["training.num_train_epochs=2", "training.max_train_steps=9"]
     with pytest.raises(ConfigError, match="exactly one is a number"):
         build_recipes(compose("train", both).config)
+
+
+def test_overrides_go_to_the_door_or_to_the_training() -> None:
+    words = ["grid.main=a=b", "seeds=[1,2]", "+model.x=1", "dataset=pocket", "~prompt"]
+    own, others = own_and_others("generate", words)
+    assert own == ["grid.main=a=b", "seeds=[1,2]", "~prompt"]
+    assert others == ["+model.x=1", "dataset=pocket"]

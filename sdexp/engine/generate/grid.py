@@ -106,7 +106,7 @@ class Grid(AbstractLayout):
 
     def file_of(self, variant: Variant, cell: Cell) -> Path:
         """Where the picture of a cell lies."""
-        folder = REAL if cell.seed is None else variant.name.replace(" ", "-")
+        folder = REAL if cell.seed is None else variant.slug
         return self.folder / folder / f"{cell.block}_{cell.cell}.png"
 
     def finish(self) -> list[str]:
@@ -123,7 +123,7 @@ class Grid(AbstractLayout):
                 }
                 for cell, file in zip(self.cells, files, strict=True)
             ]
-            sheet = self.folder / f"grid_{variant.name.replace(' ', '-')}.png"
+            sheet = self.folder / f"grid_{variant.slug}.png"
             texts = _texts(main=self.grid.main, weights=variant.name, seed=self.seed)
             save_png(mosaic(files, self.grid.size, self.grid.cell), sheet, texts)
             told.append(f"grid, {variant.name}: {sheet}")

@@ -32,15 +32,13 @@ class Sheets(AbstractLayout):
         self.wanted = [Wanted(prompt, seed) for prompt in prompts for seed in seeds]
 
     def file(self, variant: Variant, place: int) -> Path:
-        number, _ = divmod(place, len(self.seeds))
         wanted = self.wanted[place]
-        slug = variant.name.replace(" ", "-")
         if len(self.prompts) == 1:
-            return self.folder / f"{slug}_{wanted.seed}.png"
+            return self.folder / f"{variant.slug}_{wanted.seed}.png"
         words = re.sub(r"[^0-9A-Za-z]", "_", wanted.prompt)[:WORDS_LENGTH]
         seeded = f"{words}_{wanted.seed}" if len(self.seeds) > 1 else words
-        short = SHORT[variant] if variant in SHORT else slug
-        return self.folder / f"cmp_{number}_{seeded}_{short}.png"
+        short = SHORT[variant] if variant in SHORT else variant.slug
+        return self.folder / f"cmp_{place // len(self.seeds)}_{seeded}_{short}.png"
 
     def finish(self) -> list[str]:
         names = [variant.name for variant in self.variants]
@@ -71,7 +69,7 @@ class Sheets(AbstractLayout):
         heads = [f"seed {seed}" for seed in self.seeds]
         for variant in self.variants:
             rows = [Row(prompt, self._row(variant, n)) for n, prompt in enumerate(self.prompts)]
-            sheet = self.folder / f"seeds_{variant.name.replace(' ', '-')}.png"
+            sheet = self.folder / f"seeds_{variant.slug}.png"
             save_png(side_by_side(heads, rows), sheet, self.texts())
             told.append(f"prompts by seeds, {variant.name}: {sheet}")
         return told

@@ -31,20 +31,21 @@ def audit(run: RunFolder, recipes: Recipes, done: list[str]) -> AuditRecord:
     """
     opened = open_all(recipes.dataset)
     captioned = [one for split in opened for one in split.captioned()]
-    found = doubts(captioned, recipes.model.overlong)
+    captions = [one.caption for one in captioned]
+    # Tokenizers are made anew at each call.
+    is_long = dict(zip(captions, recipes.model.overlong(captions), strict=True))
+    found = doubts(captioned, lambda asked: [is_long[caption] for caption in asked])
     pairs = twins(opened)
     write_manifest(run.path, opened)
     write_doubts(run.path, found)
     write_twins(run.path, pairs)
     resolution = recipes.training.resolution or recipes.model.native_resolution()
-
-    def overlong(captions: list[str]) -> int:
-        return sum(recipes.model.overlong(captions))
-
     splits = {}
     for split in opened:
         write_findings(run, split.name, split.data)
-        splits[split.name] = describe_data(split.data, overlong, resolution)
+        splits[split.name] = describe_data(
+            split.data, lambda asked: sum(is_long[caption] for caption in asked), resolution
+        )
     sizes = [split.data.size(place) for split in opened for place in split.places]
     return AuditRecord(
         resolution=resolution,

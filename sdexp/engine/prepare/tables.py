@@ -1,13 +1,12 @@
 """Whole lists beside a page that shows only their beginning."""
 
-import csv
-import io
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from sdexp.engine.prepare.opened import Opened, Pair
 from sdexp.ground.audit_records import Doubt
+from sdexp.ground.csv_texts import csv_text
 from sdexp.ground.files import write_text
 
 MANIFEST = "manifest.jsonl"
@@ -44,13 +43,7 @@ def write_doubts(folder: Path, doubts: Iterable[Doubt]) -> None:
 
 def write_twins(folder: Path, pairs: Iterable[Pair]) -> None:
     """A row for each two pictures of different splits that look the same."""
-    rows = [
-        [
-            *(part for split, k in (one.first, one.second) for part in _named(split, k)),
-            f"{one.difference:.4f}",
-        ]
-        for one in pairs
-    ]
+    rows = [[*_named(*one.first), *_named(*one.second), f"{one.difference:.4f}"] for one in pairs]
     heads = ["first_split", "first_id", "second_split", "second_id", "difference"]
     _write(folder / TWINS, heads, rows)
 
@@ -60,10 +53,5 @@ def _named(split: Opened, place: int) -> tuple[str, str]:
 
 
 def _write(file: Path, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    if not rows:
-        return
-    text = io.StringIO(newline="")
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(heads)
-    table.writerows(rows)
-    write_text(file, text.getvalue())
+    if rows:
+        write_text(file, csv_text(heads, rows))

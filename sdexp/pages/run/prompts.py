@@ -1,7 +1,9 @@
 """Every prompt of an evaluation with its scores and pictures."""
 
 from dataclasses import dataclass
+from statistics import fmean
 
+from sdexp.ground.rows import PictureRow
 from sdexp.ground.run import EvaluationFolder
 from sdexp.pages.run.facts import Facts
 
@@ -34,26 +36,23 @@ class PromptTable:
 def prompt_table(folder: EvaluationFolder, facts: Facts) -> PromptTable:
     """The first prompts in the order of their names."""
     metrics = list(facts.rows[0].scores) if facts.rows else []
-    order = dict.fromkeys((row.sample_id, row.prompt_id, row.caption) for row in facts.rows)
+    by_prompt: dict[tuple[str, str], list[PictureRow]] = {}
+    for row in facts.rows:
+        by_prompt.setdefault((row.sample_id, row.prompt_id), []).append(row)
     lines = [
         PromptLine(
             sample_id,
-            caption,
-            [_means(facts, prompt_id, metric) for metric in metrics],
+            rows[0].caption,
+            [(_mean(rows, "original", name), _mean(rows, "finetuned", name)) for name in metrics],
             _files(folder, prompt_id),
         )
-        for sample_id, prompt_id, caption in sorted(order)[:LISTED]
+        for (sample_id, prompt_id), rows in sorted(by_prompt.items())[:LISTED]
     ]
-    return PromptTable(metrics, lines, len(order))
+    return PromptTable(metrics, lines, len(by_prompt))
 
 
-def _means(facts: Facts, prompt_id: str, metric: str) -> tuple[float, float]:
-    """Of original and finetuned."""
-    found = []
-    for model in ("original", "finetuned"):
-        rows = [row for row in facts.rows if row.prompt_id == prompt_id and row.model == model]
-        found.append(sum(row.scores[metric] for row in rows) / len(rows))
-    return found[0], found[1]
+def _mean(rows: list[PictureRow], model: str, metric: str) -> float:
+    return fmean(row.scores[metric] for row in rows if row.model == model)
 
 
 def _files(folder: EvaluationFolder, prompt_id: str) -> dict[str, str]:

@@ -1,9 +1,8 @@
 """`runs.csv`: a sweep as one row for each job."""
 
-import csv
-import io
 from dataclasses import asdict
 
+from sdexp.ground.csv_texts import csv_text
 from sdexp.pages.sweep.facts import JobFacts, Sweep
 
 SCORES = ("original", "finetuned", "difference", "ci95_low", "ci95_high", "p", "verdict")
@@ -14,13 +13,8 @@ ACTING = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 def runs_csv(sweep: Sweep) -> str:
     """The whole file."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
     columns, rows = runs_table(sweep)
-    writer.writerow([inert(name) for name in columns])
-    for row in rows:
-        writer.writerow([inert(value) for value in row])
-    return buffer.getvalue()
+    return csv_text([inert(name) for name in columns], [[*map(inert, row)] for row in rows])
 
 
 def runs_table(sweep: Sweep) -> tuple[list[str], list[list[object]]]:
