@@ -59,3 +59,7 @@ def test_captions_that_are_listed_as_unrelated_are_left_out() -> None:
     )
     assert without_unrelated(Listing(entries, Findings()), "karpathy").entries == entries
     assert len(unrelated_captions("entities")) == 21
+    (second,) = without_unrelated(
+        Listing([Entry("153299765.jpg", Path("x"), five)], Findings()), "entities"
+    ).entries
+    assert second.captions == (five[0], *five[2:])

@@ -32,6 +32,7 @@ def test_everything_that_a_person_should_see_is_noted(run: RunFolder, tmp_path: 
         "misread UTF-8": 2,
         "longer than the text encoder reads": 2,
     }
+    assert sum(facts.overlong for facts in record.splits.values()) == 2
     assert record.num_twins == len(record.twins) > 0
 
 
