@@ -4,11 +4,10 @@ import posixpath
 from dataclasses import dataclass
 from pathlib import Path
 
-from sdexp.dataset.base import AbstractDataset, Kept, OpenDataset
 from sdexp.dataset.captions import CaptionBook, Listing, printable, read_text
+from sdexp.dataset.file_dataset import AbstractFileDataset
 from sdexp.dataset.folder import by_file_name, check_folder, pictures_in, scan
 from sdexp.dataset.lists import FAMILIES, homes_of, with_homes, without_unrelated
-from sdexp.dataset.splits import SplitRules, check_listing
 from sdexp.dataset.tables import read_captions
 from sdexp.ground.checks import one_of
 from sdexp.ground.errors import DataError
@@ -18,7 +17,7 @@ HASH = "hash"
 
 
 @dataclass(frozen=True)
-class CaptionTable(AbstractDataset):
+class CaptionTable(AbstractFileDataset):
     """Pictures in `data_dir` or any folder below it, found by the file names of a table.
 
     `captions_files` are the names that the table may have; the one that lies highest counts.
@@ -41,40 +40,20 @@ class CaptionTable(AbstractDataset):
         assert self.rules
 
     @property
-    def rules(self) -> SplitRules:
-        return SplitRules(self.val_fraction, self.test_fraction, self.max_dropped_fraction)
-
-    @property
     def _content(self) -> str:
         return f"the pictures and {' or '.join(self.captions_files)}"
 
-    @property
-    def _where(self) -> str:
-        return f"dataset.data_dir={self.data_dir}"
-
-    def folders(self) -> list[Path]:
-        return [Path(self.data_dir).expanduser()]
-
-    def check(self) -> None:
-        """Also counts the captioned files, so that too few are told before anything is decoded."""
-        check_listing(self._where, self._listing(), self.rules)
-
-    def open(self, split: str, kept: Kept | None = None) -> OpenDataset:
-        from sdexp.dataset.files import open_split
-
-        return open_split(self._where, self._listing(), split, self.rules, kept)
-
-    def _listing(self) -> Listing:
+    def listing(self) -> Listing:
         """The captioned pictures; raises `DataError` without a table or pictures."""
         book = CaptionBook()
         files = scan(check_folder(self.data_dir, self._content), book)
         tables = [name for name in files if posixpath.basename(name) in self.captions_files]
         if not tables:
             raise DataError(
-                f"{self._where}: no {' or '.join(self.captions_files)} in it; put it there"
+                f"{self.where}: no {' or '.join(self.captions_files)} in it; put it there"
             )
         if not pictures_in(files):
-            raise DataError(f"{self._where}: no picture in it; put the pictures there")
+            raise DataError(f"{self.where}: no picture in it; put the pictures there")
         table = min(tables, key=lambda name: (name.count("/"), name))
         read_captions(printable(table), read_text(files[table]), book)
         pictures = _named(files, table, book)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from sdexp.dataset.base import AbstractDataset, Finding, Findings, Kept, OpenDataset, Uncaptioned
+from sdexp.dataset.base import Finding, Findings, Uncaptioned
 from sdexp.dataset.captionless import add_caption, check_places
 from sdexp.dataset.captions import (
     FILE_COLUMN,
@@ -18,8 +18,8 @@ from sdexp.dataset.captions import (
     read_text,
     same_name,
 )
+from sdexp.dataset.file_dataset import AbstractFileDataset
 from sdexp.dataset.folder import check_folder, is_picture, pictures_in, scan
-from sdexp.dataset.splits import SplitRules, check_listing
 from sdexp.ground.errors import DataError
 from sdexp.ground.files import require_path
 
@@ -36,7 +36,7 @@ REPEATS = re.compile(r"(\d+)_.+")
 
 
 @dataclass(frozen=True)
-class ImageFolder(AbstractDataset):
+class ImageFolder(AbstractFileDataset):
     """Pictures in `data_dir`, with captions in a metadata file or in NAME.txt.
 
     metadata.jsonl, .csv or .parquet has the columns `file_name`, relative to itself, and
@@ -61,17 +61,6 @@ class ImageFolder(AbstractDataset):
             )
         assert self.rules
 
-    @property
-    def rules(self) -> SplitRules:
-        return SplitRules(self.val_fraction, self.test_fraction, self.max_dropped_fraction)
-
-    def check(self) -> None:
-        """Also counts the captioned files, so that too few are told before anything is decoded."""
-        check_listing(self._where, self._listing(), self.rules)
-
-    def folders(self) -> list[Path]:
-        return [Path(self.data_dir).expanduser()]
-
     def uncaptioned(self) -> Uncaptioned:
         """Those with neither a row of a metadata file nor a NAME.txt that says anything."""
         files, book = self._files()
@@ -81,21 +70,16 @@ class ImageFolder(AbstractDataset):
         if not tables:
             _read_caption_files(files, book)
         names = [name for name in pictures_in(files) if not book.is_captioned(name)]
-        check_places(self._where, names, pictures_in(files), list(tables))
+        check_places(self.where, names, pictures_in(files), list(tables))
         root = Path(self.data_dir).expanduser()
         add = partial(add_caption, root, tables, self.caption_column)
         return Uncaptioned([files[name] for name in names], add)
 
-    def open(self, split: str, kept: Kept | None = None) -> OpenDataset:
-        from sdexp.dataset.files import open_split
-
-        return open_split(self._where, self._listing(), split, self.rules, kept)
-
-    def _listing(self) -> Listing:
+    def listing(self) -> Listing:
         """Every captioned picture file; raises `DataError` for captions that cannot be read."""
         files, book = self._files()
         root = Path(self.data_dir).expanduser()
-        _check_split_folders(root, self._where)
+        _check_split_folders(root, self.where)
         tables = _tables(files)
         self._check_captions(files, tables)
         for table in tables:
@@ -117,19 +101,15 @@ class ImageFolder(AbstractDataset):
         twice = [table for table in tables if folders[PurePosixPath(table).parent] > 1]
         if twice:
             raise DataError(
-                f"{self._where}: {twice[1]} stands beside {twice[0]}, and which counts is not "
+                f"{self.where}: {twice[1]} stands beside {twice[0]}, and which counts is not "
                 "known; keep one"
             )
         captioned = any(_caption_file(name) in files for name in files if is_picture(name))
         if not tables and not captioned:
             raise DataError(
-                f"{self._where}: no captions; put metadata.jsonl or metadata.csv (file_name, "
+                f"{self.where}: no captions; put metadata.jsonl or metadata.csv (file_name, "
                 f"{self.caption_column}) there, or NAME.txt beside each picture"
             )
-
-    @property
-    def _where(self) -> str:
-        return f"dataset.data_dir={self.data_dir}"
 
 
 def _tables(files: Iterable[str]) -> list[str]:

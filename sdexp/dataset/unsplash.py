@@ -9,11 +9,10 @@ from enum import StrEnum
 from itertools import islice
 from pathlib import Path
 
-from sdexp.dataset.base import AbstractDataset, Kept, OpenDataset
 from sdexp.dataset.captions import CaptionBook, Listing, read_text
 from sdexp.dataset.fetching import fetch_pictures
+from sdexp.dataset.file_dataset import AbstractFileDataset
 from sdexp.dataset.folder import by_file_name, check_folder, pictures_in, scan
-from sdexp.dataset.splits import SplitRules, check_listing
 from sdexp.ground.checks import at_least
 from sdexp.ground.errors import DataError
 from sdexp.ground.files import require_path
@@ -40,7 +39,7 @@ COLUMNS = {CaptionSource.own: "photo_description", CaptionSource.ai: "ai_descrip
 
 
 @dataclass(frozen=True)
-class UnsplashLite(AbstractDataset):
+class UnsplashLite(AbstractFileDataset):
     """The tables of unsplash/datasets in `data_dir`, and pictures `<photo_id>.jpg` anywhere below.
 
     Captions are the photographer's own description, that of a network (`ai`), or the
@@ -65,27 +64,12 @@ class UnsplashLite(AbstractDataset):
         at_least("dataset", 0, fetch_photos=self.fetch_photos)
         assert self.rules
 
-    @property
-    def rules(self) -> SplitRules:
-        return SplitRules(self.val_fraction, self.test_fraction, self.max_dropped_fraction)
-
-    @property
-    def _where(self) -> str:
-        return f"dataset.data_dir={self.data_dir}"
-
-    def folders(self) -> list[Path]:
-        return [Path(self.data_dir).expanduser()]
-
-    def check(self) -> None:
-        """Also counts the captioned files, so that too few are told before anything is decoded."""
-        check_listing(self._where, self._listing(), self.rules)
-
     def check_source(self) -> None:
         files = scan(check_folder(self.data_dir, PHOTOS), CaptionBook())
         if self.fetch_photos == 0:
             self.check()
             return
-        next(_rows(self._where, files, PHOTOS, (ID, ADDRESS)), None)
+        next(_rows(self.where, files, PHOTOS, (ID, ADDRESS)), None)
         next(self._captions(files, ()), None)
 
     def fetch(self) -> list[str]:
@@ -98,27 +82,22 @@ class UnsplashLite(AbstractDataset):
 
     def _addresses(self, files: dict[str, Path]) -> dict[str, str]:
         """By file name; raises `DataError` for an id that would lead out of the folder."""
-        rows = islice(_rows(self._where, files, PHOTOS, (ID, ADDRESS)), self.fetch_photos)
+        rows = islice(_rows(self.where, files, PHOTOS, (ID, ADDRESS)), self.fetch_photos)
         query = "" if self.fetch_width is None else f"?fm=jpg&q=85&w={self.fetch_width}"
         found = {}
         for row in rows:
             if not PHOTO_ID.fullmatch(row[ID]):
-                raise DataError(f"{self._where}: '{row[ID]}' in {PHOTOS} is no id of a photo")
+                raise DataError(f"{self.where}: '{row[ID]}' in {PHOTOS} is no id of a photo")
             found[f"{row[ID]}.jpg"] = f"{row[ADDRESS]}{query}" if row[ADDRESS] else ""
         return found
 
-    def open(self, split: str, kept: Kept | None = None) -> OpenDataset:
-        from sdexp.dataset.files import open_split
-
-        return open_split(self._where, self._listing(), split, self.rules, kept)
-
-    def _listing(self) -> Listing:
+    def listing(self) -> Listing:
         book = CaptionBook()
         files = scan(check_folder(self.data_dir, f"{PHOTOS} and the pictures"), book)
         named = by_file_name(files, book)
         pictures = {Path(name).stem: path for name, path in named.items()}
         if not pictures:
-            raise DataError(f"{self._where}: no picture in it; put <photo_id>.jpg there")
+            raise DataError(f"{self.where}: no picture in it; put <photo_id>.jpg there")
         absent = 0
         for photo, caption in self._captions(files, pictures):
             if photo in pictures:
@@ -137,14 +116,14 @@ class UnsplashLite(AbstractDataset):
             yield from self._by_keywords(files, wanted)
             return
         column = COLUMNS[self.caption_source]
-        for row in _rows(self._where, files, PHOTOS, (ID, column)):
+        for row in _rows(self.where, files, PHOTOS, (ID, column)):
             yield row[ID], row[column]
 
     def _by_keywords(
         self, files: dict[str, Path], wanted: Collection[str]
     ) -> Iterator[tuple[str, str]]:
         found: dict[str, list[tuple[float, str]]] = {}
-        for row in _rows(self._where, files, KEYWORDS, (ID, "keyword", *CONFIDENCES)):
+        for row in _rows(self.where, files, KEYWORDS, (ID, "keyword", *CONFIDENCES)):
             if row[ID] not in wanted:
                 continue
             sure = max(_number(row[column]) for column in CONFIDENCES)
