@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import OrderedDict
 from dataclasses import dataclass
 from enum import StrEnum
@@ -110,10 +111,10 @@ class Inception(AbstractBackbone):
 
 
 def _cached() -> Path:
-    """Where torch and torch-fidelity keep the file."""
-    import torch
-
-    return Path(torch.hub.get_dir()) / "checkpoints" / FILE
+    """Where `torch.hub` keeps the file, and torch-fidelity through it; asked before torch loads."""
+    caches = os.environ.get("XDG_CACHE_HOME", "~/.cache")
+    home = os.environ.get("TORCH_HOME", os.path.join(caches, "torch"))
+    return Path(home).expanduser() / "hub" / "checkpoints" / FILE
 
 
 def _downloaded() -> Path:

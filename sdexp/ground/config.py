@@ -71,7 +71,8 @@ class HardwareConfig:
     mixed_precision: Precision = MISSING
     frozen_dtype: Precision = MISSING
     gradient_checkpointing: bool = MISSING
-    channels_last: bool = MISSING
+    channels_last: bool | None = MISSING
+    packed_convolutions: bool | None = MISSING
     dataloader_num_workers: int = MISSING
 
     def __post_init__(self) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -15,6 +17,26 @@ if TYPE_CHECKING:
 NO_SETTINGS = ("transformers_version", "dtype", "torch_dtype")
 # What a call of a tokenizer leaves behind.
 STATE_OF_CALLS = ("truncation", "padding")
+
+
+@dataclass(frozen=True)
+class SeenFile:
+    """A file, and what changes when its bytes do: place on the disk, size and times."""
+
+    path: Path
+    facts: tuple[int, ...]
+
+    @classmethod
+    def of(cls, path: Path) -> SeenFile:
+        """The file as it is now."""
+        found = path.stat()
+        times = (found.st_mtime_ns, found.st_ctime_ns)
+        return cls(path.resolve(), (found.st_dev, found.st_ino, found.st_size, *times))
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return self.facts[2]
 
 
 def network_sha256(module: nn.Module, config: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from sdexp.ground.fingerprints import SeenFile
 from sdexp.ground.sampling import Sampling
 
 if TYPE_CHECKING:
@@ -147,24 +148,40 @@ class LoadedModel(ABC):
         """
         return {}
 
+    def files(self) -> dict[str, SeenFile]:
+        """The file that each network was read from, as it was before, where it was one file."""
+        return {}
+
     @abstractmethod
     def set_memory(self, gradient_checkpointing: bool, channels_last: bool) -> None:
         """Trade time for memory, and choose the layout of the denoiser's weights."""
 
-    def freeze_in(self, dtype: torch.dtype) -> None:
+    def pack_frozen(self, dtype: torch.dtype) -> None:
+        """Spend memory on the denoiser's frozen layers, which then compute faster in a type.
+
+        For a CPU; nothing where a family has no such layers.
+        """
+        return None
+
+    def freeze_in(self, dtype: torch.dtype, pictures_too: bool = True) -> None:
         """Keep every number that does not train in a type; what trains stays as it is.
 
-        Networks that a type is too small for stay in float32.
+        Networks that a type is too small for stay in float32, and those that encode pictures
+        unless `pictures_too`. So do packed convolutions, which compute with numbers of their own.
         """
+        from sdexp.model.packed import PackedConv2d
+
         for name, module in self.modules().items():
-            if self.fits(name, dtype):
-                for parameter in module.parameters():
-                    if not parameter.requires_grad:
-                        parameter.data = parameter.data.to(dtype)
+            if not self.may_freeze(name, dtype, pictures_too):
+                continue
+            layers = [layer for layer in module.modules() if not isinstance(layer, PackedConv2d)]
+            for parameter in (p for layer in layers for p in layer.parameters(recurse=False)):
+                if not parameter.requires_grad:
+                    parameter.data = parameter.data.to(dtype)
         self.weights_changed()
 
-    def fits(self, name: str, dtype: torch.dtype) -> bool:
-        """Whether the numbers inside a network stay within a type."""
+    def may_freeze(self, name: str, dtype: torch.dtype, pictures_too: bool) -> bool:
+        """Whether the numbers of a network may be kept in a type."""
         return True
 
     @abstractmethod
@@ -210,6 +227,13 @@ class LoadedModel(ABC):
     @abstractmethod
     def fingerprints(self) -> dict[str, str]:
         """sha256 of each network as it is now, of tokenizer and of scheduler, with settings."""
+
+    def recall(self, networks: dict[str, str]) -> None:
+        """Take fingerprints of networks from one who knows them, in place of measuring.
+
+        They hold until `weights_changed`.
+        """
+        return None
 
     @abstractmethod
     def encoder_sha256(self) -> str:

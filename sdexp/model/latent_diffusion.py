@@ -8,7 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sdexp.ground.files import write_text
-from sdexp.ground.fingerprints import network_sha256, settings_sha256, tokenizer_sha256
+from sdexp.ground.fingerprints import (
+    SeenFile,
+    network_sha256,
+    settings_sha256,
+    tokenizer_sha256,
+)
 from sdexp.ground.sampling import Sampling
 from sdexp.model.base import Component, Condition, Draws, Framing, LoadedModel, Moments
 from sdexp.model.discrete import DiscreteSchedule
@@ -29,7 +34,9 @@ FILE = "diffusion_pytorch_model.safetensors"
 class LoadedLatentDiffusion(LoadedModel):
     """The networks of one pipeline of diffusers; sizes and factors come from their configs."""
 
-    def __init__(self, pipeline: Any, text: AbstractTextSide, device: str) -> None:
+    def __init__(
+        self, pipeline: Any, text: AbstractTextSide, device: str, files: dict[str, SeenFile]
+    ) -> None:
         self.pipeline = pipeline
         self.text = text
         self.device = device
@@ -41,6 +48,8 @@ class LoadedLatentDiffusion(LoadedModel):
         self.schedule = DiscreteSchedule(
             pipeline.scheduler.alphas_cumprod.to(device), self._scheduler.prediction_type
         )
+        self._files = files
+        self._recalled: dict[str, str] = {}
         self._fingerprints: dict[str, str] | None = None
 
     def components(self) -> dict[str, Component]:
@@ -69,6 +78,9 @@ class LoadedLatentDiffusion(LoadedModel):
             return {}
         return own_tensors(self.modules(), tensors, self.text.family)
 
+    def files(self) -> dict[str, SeenFile]:
+        return self._files
+
     def set_memory(self, gradient_checkpointing: bool, channels_last: bool) -> None:
         import torch
 
@@ -79,11 +91,16 @@ class LoadedLatentDiffusion(LoadedModel):
         if channels_last:
             self.unet.to(memory_format=torch.channels_last)
 
-    def fits(self, name: str, dtype: torch.dtype) -> bool:
+    def pack_frozen(self, dtype: torch.dtype) -> None:
+        from sdexp.model.packed import pack_convolutions
+
+        pack_convolutions(self.unet, dtype)
+
+    def may_freeze(self, name: str, dtype: torch.dtype, pictures_too: bool) -> bool:
         import torch
 
         overflows = dtype == torch.float16 and bool(self.vae.config.force_upcast)
-        return not (name == "vae" and overflows)
+        return name != "vae" or (pictures_too and not overflows)
 
     def unload_adapters(self) -> None:
         self.pipeline.unload_lora_weights()
@@ -164,14 +181,20 @@ class LoadedLatentDiffusion(LoadedModel):
     def encoder_sha256(self) -> str:
         return self.fingerprints()["vae"]
 
+    def recall(self, networks: dict[str, str]) -> None:
+        self._recalled = networks
+
     def weights_changed(self) -> None:
+        self._recalled = {}
         self._fingerprints = None
 
     def _measured(self) -> dict[str, str]:
         prints = {
             name: network_sha256(network, _settings(network.config))
             for name, network in self.modules().items()
+            if name not in self._recalled
         }
+        prints |= self._recalled
         prints |= {name: tokenizer_sha256(one) for name, one in self.text.tokenizers.items()}
         prints["scheduler"] = settings_sha256(dict(self._scheduler))
         return prints

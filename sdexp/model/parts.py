@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from sdexp.ground.applied import check_loading
 from sdexp.ground.assets import located
 from sdexp.ground.errors import DataError
+from sdexp.ground.fingerprints import SeenFile
 from sdexp.ground.streams import stream_seed
 from sdexp.ground.tensors import check_finite, read_metadata
 from sdexp.model.architecture import CONFIGS, network_kinds, new_network, published_tokenizer
@@ -21,11 +22,15 @@ OTHERS = ("unet", "vae")
 
 @dataclass(frozen=True)
 class Parts:
-    """Networks and tokenizers by the names of their folders; scheduler: its settings."""
+    """Networks and tokenizers by the names of their folders; scheduler: its settings.
+
+    files: of networks that were read from one file of their own.
+    """
 
     networks: dict[str, Any]
     tokenizers: dict[str, Any]
     scheduler: dict[str, Any]
+    files: dict[str, SeenFile] = field(default_factory=dict)
 
     def of(self, names: Iterable[str]) -> dict[str, Any]:
         """Networks of these names."""
@@ -102,11 +107,9 @@ def _read_folder(
 
     place = located(name)
     _check_family(name, DiffusionPipeline.load_config(place, revision=revision), encoders)
+    files = _files(Path(place), (*OTHERS, *encoders))
     networks = {}
     for folder in (*OTHERS, *encoders):
-        for file in (Path(place) / folder).glob("*.safetensors"):
-            # Only our reader says what a file is that holds no weights.
-            read_metadata(file)
         from_pretrained: Callable[..., Any] = network_kinds()[folder].from_pretrained
         networks[folder], info = from_pretrained(
             place,
@@ -129,7 +132,20 @@ def _read_folder(
         for folder in map(tokenizer_of, encoders)
     }
     scheduler = DDIMScheduler.load_config(place, subfolder="scheduler", revision=revision)
-    return Parts(networks, tokenizers, scheduler)
+    return Parts(networks, tokenizers, scheduler, files)
+
+
+def _files(place: Path, folders: Iterable[str]) -> dict[str, SeenFile]:
+    """The file of weights in each folder that has a single one, as it is before it is read."""
+    files = {}
+    for folder in folders:
+        own = list((place / folder).glob("*.safetensors"))
+        for file in own:
+            # Only our reader says what a file is that holds no weights.
+            read_metadata(file)
+        if len(own) == 1:
+            files[folder] = SeenFile.of(own[0])
+    return files
 
 
 def _check_family(name: str, index: dict[str, Any], encoders: tuple[str, ...]) -> None:

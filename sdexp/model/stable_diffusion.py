@@ -32,4 +32,4 @@ class StableDiffusion(AbstractCheckpoint):
         )
         pipeline.set_progress_bar_config(disable=True)
         text = OneEncoder(parts.of(self.encoders), parts.tokenizers)
-        return LoadedLatentDiffusion(pipeline.to(device), text, device)
+        return LoadedLatentDiffusion(pipeline.to(device), text, device, parts.files)

@@ -30,4 +30,4 @@ class StableDiffusionXL(AbstractCheckpoint):
         )
         pipeline.set_progress_bar_config(disable=True)
         text = TwoEncoders(parts.of(self.encoders), parts.tokenizers)
-        return LoadedLatentDiffusion(pipeline.to(device), text, device)
+        return LoadedLatentDiffusion(pipeline.to(device), text, device, parts.files)

@@ -7,7 +7,14 @@ import pytest
 import torch
 from PIL import Image
 
-from sdexp.backbone.inception import Inception, LoadedInception, Resize, new_network, resized
+from sdexp.backbone.inception import (
+    Inception,
+    LoadedInception,
+    Resize,
+    _cached,
+    new_network,
+    resized,
+)
 from sdexp.ground.errors import DataError
 from sdexp.stats.distances import frechet_distance, kernel_distance
 
@@ -133,3 +140,14 @@ def test_what_is_missing_is_told_before(tmp_path: Path, monkeypatch: pytest.Monk
 def test_random_weights_need_no_file() -> None:
     first, second = (Inception(None, Resize.clean, True).start("cpu").sha256 for _ in range(2))
     assert first == second and Inception(None, Resize.clean, True).width == 2048
+
+
+@pytest.mark.parametrize("variable", ["TORCH_HOME", "XDG_CACHE_HOME", None])
+def test_its_place_is_that_of_torch(
+    variable: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("TORCH_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    if variable is not None:
+        monkeypatch.setenv(variable, str(tmp_path))
+    assert _cached().parent == Path(torch.hub.get_dir()) / "checkpoints"

@@ -4,11 +4,17 @@ import pytest
 import torch
 from diffusers.optimization import get_scheduler
 
-from sdexp.engine.hardware import make_accelerator, rate_factors
+from sdexp.engine.hardware import (
+    LARGE,
+    make_accelerator,
+    packs_convolutions,
+    rate_factors,
+    uses_channels_last,
+)
 from sdexp.ground.config import Device, HardwareConfig, Precision, Schedule, SchedulerConfig
 from sdexp.ground.errors import ConfigError
 
-HARDWARE = HardwareConfig(Device.cpu, 1, 600, Precision.no, Precision.no, False, False, 0)
+HARDWARE = HardwareConfig(Device.cpu, 1, 600, Precision.no, Precision.no, False, None, None, 0)
 
 
 @pytest.mark.parametrize("name", list(Schedule))
@@ -42,3 +48,38 @@ def test_auto_takes_what_is_there() -> None:
     present = torch.cuda.is_available() or torch.backends.mps.is_available()
     device = make_accelerator(replace(HARDWARE, device=Device.auto)).device
     assert (device.type == "cpu") is (not present)
+
+
+@pytest.mark.parametrize(
+    "device, mixed, wanted, expected",
+    [
+        ("cuda:0", Precision.bf16, None, True),
+        ("cuda:0", Precision.no, None, False),
+        ("cpu", Precision.bf16, None, False),
+        ("cpu", Precision.no, True, True),
+        ("cuda:0", Precision.fp16, False, False),
+    ],
+)
+def test_the_layout_of_convolutions_follows_device_and_precision(
+    device: str, mixed: Precision, wanted: bool | None, expected: bool
+) -> None:
+    hardware = replace(HARDWARE, device=Device.auto, mixed_precision=mixed, channels_last=wanted)
+    assert uses_channels_last(hardware, device) is expected
+
+
+@pytest.mark.parametrize(
+    "device, frozen, wanted, expected",
+    [
+        ("cpu", LARGE, None, True),
+        ("cpu", LARGE - 1, None, False),
+        ("cpu", 1, True, True),
+        ("cpu", LARGE, False, False),
+        ("cuda:0", LARGE, None, False),
+        ("cuda:0", LARGE, True, False),
+    ],
+)
+def test_frozen_convolutions_of_large_networks_are_arranged_once_on_a_cpu(
+    device: str, frozen: int, wanted: bool | None, expected: bool
+) -> None:
+    hardware = replace(HARDWARE, packed_convolutions=wanted)
+    assert packs_convolutions(hardware, device, frozen) is expected

@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 
 from sdexp import train
 from sdexp.ground.build import write_config
+from sdexp.ground.interrupt import counting
 from sdexp.ground.records import RunRecord
 from sdexp.ground.run import RunFolder
 from sdexp.launch import processes
@@ -178,6 +179,21 @@ def test_a_rank_that_dies_or_hangs_ends_the_job(
         monkeypatch.delenv("FAULT")
         assert train.main(argv) == 0
         assert run.read_record().training.first_step == 4
+
+
+def test_workers_keep_the_memory_that_they_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unless the person has told glibc otherwise."""
+    monkeypatch.setattr(processes, "WORKER", "tests.environment")
+    for own, told in ((None, "mmap_threshold"), ("glibc.malloc.check=0", "malloc.check=0")):
+        if own is not None:
+            monkeypatch.setenv("GLIBC_TUNABLES", own)
+        run = RunFolder(tmp_path / str(own))
+        run.path.mkdir()
+        with run.lock() as lock, counting() as received:
+            assert processes.wait_for(processes.start_workers(run, [], 1, lock), received) == 0
+        assert told in (run.path / "environment").read_text()
 
 
 def _works_in(process: psutil.Process, run: RunFolder) -> bool:

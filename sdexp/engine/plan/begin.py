@@ -29,7 +29,7 @@ def begin(run: RunFolder, is_main: bool) -> Trainer:
     if is_main:
         keep_splits(run, recipes)
     setup = set_up(run, recipes, Store(default_root()))
-    check_unchanged(run, setup.base_weights, setup.data.manifest())
+    check_unchanged(run, setup.identity.prints, setup.data.manifest())
     setup.accelerator.wait_for_everyone()
     if setup.is_main:
         _note(run, setup)
@@ -46,7 +46,7 @@ def _note(run: RunFolder, setup: Setup) -> None:
         stage="train",
         versions={name: version(name) for name in PACKAGES},
         device=device_name(setup.model.device),
-        base_weights=setup.base_weights,
+        base_weights=setup.identity.prints,
         data=run.read_record().data | setup.describe_splits(),
     )
 

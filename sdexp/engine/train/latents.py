@@ -76,12 +76,15 @@ def decode_unless_cached(
 class MomentSource:
     """Encodes pictures one at a time, so that a half-filled store changes no bit.
 
-    `cache` is None when latents are not to be cached.
+    `cache` is None when latents are not to be cached; `verify` stands before what is put there.
     """
 
-    def __init__(self, model: LoadedModel, cache: MomentCache | None) -> None:
+    def __init__(
+        self, model: LoadedModel, cache: MomentCache | None, verify: Callable[[], None]
+    ) -> None:
         self.model = model
         self.cache = cache
+        self.verify = verify
         self.encoded = 0
 
     def __call__(self, items: list[Item]) -> Moments:
@@ -98,8 +101,12 @@ class MomentSource:
         assert view.pixels is not None
         if self.cache is None or view.encoded is None:
             return _moments(self._encode(view.pixels))
-        make = partial(self._encode, view.pixels)
+        make = partial(self._verified, view.pixels)
         return _moments(self.cache.store.get_or_make(MOMENTS, view.encoded.key, make)[0])
+
+    def _verified(self, picture: Tensor) -> dict[str, np.ndarray]:
+        self.verify()
+        return self._encode(picture)
 
     def _encode(self, picture: Tensor) -> dict[str, np.ndarray]:
         self.encoded += 1

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from sdexp.dataset.base import OpenDataset
 from sdexp.engine.data import note_data, open_data
-from sdexp.engine.hardware import make_accelerator
+from sdexp.engine.hardware import make_accelerator, packs_convolutions, uses_channels_last
+from sdexp.engine.identity import Identity
 from sdexp.engine.train.batches import TrainPictures
 from sdexp.engine.train.latents import MomentCache, MomentSource
 from sdexp.engine.train.losses import LossOfItems
@@ -17,7 +19,7 @@ from sdexp.engine.train.state import TrainingState
 from sdexp.engine.train.timetable import Timetable, timetable_of
 from sdexp.engine.train.tower import Tower, check_width
 from sdexp.engine.train.validation import Validation
-from sdexp.ground.config import Precision
+from sdexp.ground.config import HardwareConfig, Precision
 from sdexp.ground.records import SplitRecord
 from sdexp.ground.run import RunFolder
 from sdexp.ground.store import Store
@@ -36,7 +38,7 @@ DTYPES = {Precision.bf16: torch.bfloat16, Precision.fp16: torch.float16}
 class Setup:
     """Data, model, state and what is computed from them.
 
-    base_weights: fingerprints of the original, taken before anything was attached to it.
+    identity: of the original, as it was before anything was attached to it.
     """
 
     run: RunFolder
@@ -45,7 +47,7 @@ class Setup:
     data: OpenDataset
     timetable: Timetable
     model: LoadedModel
-    base_weights: dict[str, str]
+    identity: Identity
     state: TrainingState
     pictures: TrainPictures
     loss_of: LossOfItems
@@ -72,16 +74,16 @@ def set_up(run: RunFolder, recipes: Recipes, store: Store) -> Setup:
     accelerator = make_accelerator(recipes.hardware)
     data = open_data(run, recipes, "train")
     model = recipes.model.load(str(accelerator.device))
-    base_weights = model.fingerprints()
+    identity = Identity(model, store)
     timetable = timetable_of(recipes, data, accelerator.num_processes, model.sample_size)
-    state = _state(recipes, model, accelerator)
     tower = _tower(recipes, model, store)
     cache = MomentCache(model, store) if training.cache_latents and tower is None else None
+    state = _state(recipes, model, accelerator, encodes_once=cache is not None)
     dropout = recipes.objective.caption_dropout_rate
     loss_of = LossOfItems(
         model,
         recipes.objective,
-        MomentSource(model, cache),
+        MomentSource(model, cache, partial(identity.verify, ["vae"])),
         tower,
         accelerator,
         training.seed,
@@ -93,7 +95,7 @@ def set_up(run: RunFolder, recipes: Recipes, store: Store) -> Setup:
         data=data,
         timetable=timetable,
         model=model,
-        base_weights=base_weights,
+        identity=identity,
         state=state,
         pictures=TrainPictures(data, training, timetable.sizes, dropout, cache),
         loss_of=loss_of,
@@ -117,15 +119,28 @@ def _tower(recipes: Recipes, model: LoadedModel, store: Store) -> Tower | None:
     return Tower(recipe, store, model.device)
 
 
-def _state(recipes: Recipes, model: LoadedModel, accelerator: Accelerator) -> TrainingState:
+def _state(
+    recipes: Recipes, model: LoadedModel, accelerator: Accelerator, encodes_once: bool
+) -> TrainingState:
+    """encodes_once: whether what is computed of pictures is kept, in float32 for all precisions."""
     trained = attach(recipes, model)
     hardware = recipes.hardware
+    _lay_out(model, hardware)
     if hardware.frozen_dtype != Precision.no:
-        model.freeze_in(DTYPES[hardware.frozen_dtype])
-    model.set_memory(hardware.gradient_checkpointing, hardware.channels_last)
+        model.freeze_in(DTYPES[hardware.frozen_dtype], pictures_too=not encodes_once)
     optimizer = recipes.optimizer.build(parameter_groups(recipes, trained), model.device)
     prepared = accelerator.prepare_optimizer(optimizer)
     return TrainingState(trained, prepared, accelerator.scaler, recipes.training)
+
+
+def _lay_out(model: LoadedModel, hardware: HardwareConfig) -> None:
+    """Choose the layouts that suit the device; all parameters are what they will be."""
+    model.set_memory(hardware.gradient_checkpointing, uses_channels_last(hardware, model.device))
+    every = [p for module in model.modules().values() for p in module.parameters()]
+    frozen = sum(p.numel() for p in every if not p.requires_grad)
+    if packs_convolutions(hardware, model.device, frozen):
+        mixed = hardware.mixed_precision
+        model.pack_frozen(torch.float32 if mixed == Precision.no else DTYPES[mixed])
 
 
 def parameter_groups(recipes: Recipes, trained: dict[str, nn.Parameter]) -> list[dict[str, Any]]:

@@ -133,6 +133,7 @@ class Trainer:
 
     def _finish(self) -> None:
         """Write `weights/`."""
+        self.setup.identity.verify()
         with self.state.final_weights():
             if self.setup.is_main:
                 # What a killed command wrote of them is no part of the run.

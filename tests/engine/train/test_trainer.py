@@ -54,6 +54,7 @@ def test_epochs_as_duration(train: Any) -> None:
         ("training.use_ema=true", "finetune.lora_dropout=0.3"),
         ("finetune=unet", "training.gradient_accumulation_steps=3"),
         ("finetune=unet", "hardware.channels_last=true"),
+        ("finetune=lora", "hardware.packed_convolutions=true"),
     ],
 )
 def test_resumed_equals_uninterrupted(
