@@ -19,7 +19,13 @@ from sdexp.ground.build import (
     read_run_config,
     typed,
 )
-from sdexp.ground.config import EvaluationConfig, HardwareConfig, SchedulerConfig, TrainingConfig
+from sdexp.ground.config import (
+    EvaluationConfig,
+    HardwareConfig,
+    Precision,
+    SchedulerConfig,
+    TrainingConfig,
+)
 from sdexp.ground.errors import ConfigError, DataError, what_fails
 from sdexp.ground.prompt_files import read_prompts
 from sdexp.metric.base import AbstractMetric
@@ -135,6 +141,28 @@ class Recipes:
             raise ConfigError(
                 f"evaluation.checkpoint={self.evaluation.checkpoint}: a training is evaluated at "
                 "its end; python -m sdexp.evaluate run=... checkpoint=... looks at an earlier step"
+            )
+        self._check_in_backward()
+
+    def _check_in_backward(self) -> None:
+        """Raise `ConfigError` for what needs all gradients at once."""
+        if not self.hardware.optimizer_in_backward:
+            return
+        allowed = {
+            "training.max_grad_norm": (self.training.max_grad_norm, None),
+            "training.gradient_accumulation_steps": (self.training.gradient_accumulation_steps, 1),
+            "hardware.num_processes": (self.hardware.num_processes, 1),
+        }
+        for key, (value, only) in allowed.items():
+            if value != only:
+                raise ConfigError(
+                    f"{key}={value}: allowed with hardware.optimizer_in_backward=true is "
+                    f"{'null' if only is None else only}"
+                )
+        if self.hardware.mixed_precision == Precision.fp16:
+            raise ConfigError(
+                "hardware.mixed_precision=fp16: allowed with hardware.optimizer_in_backward=true "
+                "is no or bf16"
             )
 
     def check_files(self) -> None:

@@ -29,3 +29,21 @@ def test_recipes_are_what_the_files_say(recipes: Callable[..., Recipes]) -> None
         "lpips_gt": "alexnet",
     }
     assert made.judging.backbones["clip"].name == "pocket-clip"
+
+
+@pytest.mark.parametrize(
+    "word, key",
+    [
+        ("training.max_grad_norm=1.0", "training.max_grad_norm=1.0: allowed .* is null"),
+        ("training.gradient_accumulation_steps=2", "gradient_accumulation_steps=2: .* is 1"),
+        ("hardware.num_processes=2", "hardware.num_processes=2: allowed .* is 1"),
+        ("hardware.mixed_precision=fp16", "mixed_precision=fp16: allowed .* no or bf16"),
+    ],
+)
+def test_what_needs_all_gradients_excludes_steps_within_the_backward_pass(
+    recipes: Callable[..., Recipes], word: str, key: str
+) -> None:
+    words = ["hardware.optimizer_in_backward=true", "training.max_grad_norm=null"]
+    recipes(*words).check_training()
+    with pytest.raises(ConfigError, match=key):
+        recipes(*words, word).check_training()

@@ -73,6 +73,7 @@ class HardwareConfig:
     gradient_checkpointing: bool = MISSING
     channels_last: bool | None = MISSING
     packed_convolutions: bool | None = MISSING
+    optimizer_in_backward: bool = MISSING
     dataloader_num_workers: int = MISSING
 
     def __post_init__(self) -> None:
@@ -163,6 +164,7 @@ class TrainingConfig:
     use_ema: bool = MISSING
     ema_decay: float = MISSING
     ema_warmup: bool = MISSING
+    ema_update_interval: int = MISSING
     cache_latents: bool = MISSING
     validation_steps: int | None = MISSING
     num_validation_samples: int = MISSING
@@ -181,6 +183,7 @@ class TrainingConfig:
             1,
             train_batch_size=self.train_batch_size,
             gradient_accumulation_steps=self.gradient_accumulation_steps,
+            ema_update_interval=self.ema_update_interval,
             max_train_steps=self.max_train_steps,
             num_train_epochs=self.num_train_epochs,
             validation_steps=self.validation_steps,

@@ -25,6 +25,12 @@ def pack_convolutions(module: nn.Module, dtype: torch.dtype) -> int:
     return len(chosen)
 
 
+def packed_bytes(module: nn.Module) -> int:
+    """Bytes of all arrangements of a network's packed convolutions."""
+    packed = [m for m in module.modules() if isinstance(m, PackedConv2d)]
+    return sum(2 * m.weight.numel() * m.packed_dtype.itemsize for m in packed)
+
+
 def is_packable(module: nn.Module) -> bool:
     """Whether its backward pass is a convolution too, and its weights are frozen."""
     return (

@@ -11,10 +11,11 @@ from sdexp.engine.hardware import (
     rate_factors,
     uses_channels_last,
 )
-from sdexp.ground.config import Device, HardwareConfig, Precision, Schedule, SchedulerConfig
+from sdexp.ground.config import Device, Precision, Schedule, SchedulerConfig
 from sdexp.ground.errors import ConfigError
+from tests.machines import hardware
 
-HARDWARE = HardwareConfig(Device.cpu, 1, 600, Precision.no, Precision.no, False, None, None, 0)
+HARDWARE = hardware(Device.cpu)
 
 
 @pytest.mark.parametrize("name", list(Schedule))
@@ -63,8 +64,8 @@ def test_auto_takes_what_is_there() -> None:
 def test_the_layout_of_convolutions_follows_device_and_precision(
     device: str, mixed: Precision, wanted: bool | None, expected: bool
 ) -> None:
-    hardware = replace(HARDWARE, device=Device.auto, mixed_precision=mixed, channels_last=wanted)
-    assert uses_channels_last(hardware, device) is expected
+    chosen = replace(HARDWARE, device=Device.auto, mixed_precision=mixed, channels_last=wanted)
+    assert uses_channels_last(chosen, device) is expected
 
 
 @pytest.mark.parametrize(
@@ -81,5 +82,5 @@ def test_the_layout_of_convolutions_follows_device_and_precision(
 def test_frozen_convolutions_of_large_networks_are_arranged_once_on_a_cpu(
     device: str, frozen: int, wanted: bool | None, expected: bool
 ) -> None:
-    hardware = replace(HARDWARE, packed_convolutions=wanted)
-    assert packs_convolutions(hardware, device, frozen) is expected
+    chosen = replace(HARDWARE, packed_convolutions=wanted)
+    assert packs_convolutions(chosen, device, frozen) is expected

@@ -2,9 +2,10 @@ from pathlib import Path
 
 import pytest
 
-from sdexp.ground.config import Device, HardwareConfig, Precision
+from sdexp.ground.config import Device
 from sdexp.ground.errors import ConfigError
 from sdexp.launch import machine
+from tests.machines import hardware
 
 
 @pytest.fixture
@@ -20,10 +21,6 @@ def tool(folder: Path, script: str) -> None:
     file = folder / "nvidia-smi"
     file.write_text(f"#!/bin/sh\n{script}\n")
     file.chmod(0o755)
-
-
-def hardware(device: Device) -> HardwareConfig:
-    return HardwareConfig(device, 1, 600, Precision.no, Precision.no, False, False, 0)
 
 
 def test_a_gpu_is_refused_only_where_there_surely_is_none(bare: Path) -> None:

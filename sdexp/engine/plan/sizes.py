@@ -7,7 +7,9 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import Tensor, nn
 
+from sdexp.engine.train.gradients import WAITING
 from sdexp.engine.train.setup import Setup
+from sdexp.model.packed import packed_bytes
 from sdexp.optimizer.base import AbstractOptimizer
 
 # Type, shape and place of a tensor in the header of a safetensors file, beside its name.
@@ -25,6 +27,7 @@ class Memory:
     optimizer: int
     ema: int
     best: int
+    packed: int
 
     @property
     def total(self) -> int:
@@ -34,12 +37,14 @@ class Memory:
 def memory_of(setup: Setup) -> Memory:
     """What the run holds after its first step, and its copies of the trained weights."""
     trained = nbytes(setup.state.parameters)
+    hardware = setup.recipes.hardware
     return Memory(
         weights=sum(nbytes(all_tensors(module)) for module in setup.model.modules().values()),
-        gradients=trained,
+        gradients=min(trained, WAITING) if hardware.optimizer_in_backward else trained,
         optimizer=optimizer_bytes(setup.recipes.optimizer, setup.state.parameters),
         ema=trained if setup.state.ema is not None else 0,
         best=trained if setup.state.stopper.active else 0,
+        packed=sum(packed_bytes(module) for module in setup.model.modules().values()),
     )
 
 
@@ -77,7 +82,7 @@ def checkpoint_bytes(setup: Setup, memory: Memory) -> int:
     copies = 1 + bool(memory.ema) + bool(memory.best)
     trained = setup.state.trained
     state = memory.optimizer + OPTIMIZER_HEADER_BYTES * len(trained)
-    return copies * (memory.gradients + _headers(trained)) + state
+    return copies * (nbytes(setup.state.parameters) + _headers(trained)) + state
 
 
 def weights_bytes(setup: Setup) -> int:

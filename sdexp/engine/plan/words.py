@@ -16,6 +16,7 @@ NAMES = {
     "optimizer": "optimizer state",
     "ema": "moving average",
     "best": "best weights",
+    "packed": "packed convolutions",
 }
 
 

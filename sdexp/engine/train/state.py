@@ -29,6 +29,7 @@ class TrainingState:
         self.scaler = scaler
         self.parameters = list(trained.values())
         self.ema = self._average(config)
+        self._ema_interval = config.ema_update_interval
         self.stopper = Stopper(config.early_stopping)
         self.best: dict[str, Tensor] = {}
         # Steps done, and the last step whose looks and checks are done too.
@@ -40,12 +41,19 @@ class TrainingState:
     def _average(self, config: TrainingConfig) -> MovingAverage | None:
         if not config.use_ema:
             return None
-        return MovingAverage(self.parameters, config.ema_decay, config.ema_warmup)
+        # As much as it moves in so many single steps.
+        decay = config.ema_decay**config.ema_update_interval
+        return MovingAverage(self.parameters, decay, config.ema_warmup)
+
+    def follow(self) -> None:
+        """Let the moving average, where there is one, see the weights of the last step."""
+        if self.ema is not None and self.step % self._ema_interval == 0:
+            self.ema.follow(self.parameters)
 
     @contextmanager
     def served_weights(self) -> Iterator[None]:
         """The moving average in place of the raw weights, when there is one."""
-        if self.ema is None or self.step == 0:
+        if self.ema is None or not self.ema.updates:
             yield
             return
         with self._replaced_by(self.ema.tensors):

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import torch
 
 from sdexp.engine.hardware import rate_factors
+from sdexp.engine.train.gradients import GradientStep, StepInBackward
 from sdexp.engine.train.items import Item
 from sdexp.engine.train.setup import Setup
-from sdexp.ground.errors import ConfigError, DivergedError
+from sdexp.ground.errors import ConfigError
 from sdexp.ground.interrupt import interruptible
 from sdexp.ground.streams import stream_seed
 
@@ -37,11 +38,20 @@ class StepResult:
         return f"loss {self.loss:.4f} lr {rate:.2e} {speed:.1f} images/s"
 
 
+def gradient_step(setup: Setup) -> GradientStep:
+    """How the gradients of a training become changes."""
+    if setup.recipes.hardware.optimizer_in_backward:
+        return StepInBackward(setup.state, setup.accelerator)
+    limit = setup.recipes.training.max_grad_norm or math.inf
+    return GradientStep(setup.state, setup.accelerator, limit)
+
+
 class Updater:
     """Changes the trained parameters, step by step."""
 
     def __init__(self, setup: Setup) -> None:
         self.setup = setup
+        self.gradients = gradient_step(setup)
         self.factor = rate_factors(setup.recipes.scheduler, setup.timetable.total)
         groups = setup.state.optimizer.param_groups
         self.peaks = {group["name"]: float(group["lr"]) for group in groups}
@@ -62,8 +72,9 @@ class Updater:
             loss = self._backward(batches, samples)
         if state.step == 0:
             self._check_reached()
-        norm = self._apply_gradients(loss)
+        norm = self.gradients.apply(loss)
         state.step += 1
+        state.follow()
         state.epoch_loss += loss * samples
         state.epoch_samples += samples
         return StepResult(loss, rates, norm, samples, time.monotonic() - began)
@@ -84,7 +95,9 @@ class Updater:
             items = next(batches)
             if items:
                 losses = self.setup.loss_of(items)
-                accelerator.backward(losses.sum() / samples)
+                loss = losses.sum() / samples
+                self.gradients.before(loss)
+                accelerator.backward(loss)
                 total += losses.detach().sum()
         return float(accelerator.reduce(total, "sum")) / samples
 
@@ -94,7 +107,7 @@ class Updater:
         A process without a sample of the step has no gradient at all.
         """
         trained = self.setup.state.trained
-        without = [name for name, parameter in trained.items() if parameter.grad is None]
+        without = self.gradients.unreached()
         idle = len(without) == len(trained) and self.setup.accelerator.num_processes > 1
         if without and not idle:
             raise ConfigError(
@@ -102,35 +115,3 @@ class Updater:
                 f"(first: {without[0]}); the loss does not see them: train other components or "
                 "layers"
             )
-
-    def _apply_gradients(self, loss: float) -> float:
-        """Sum over processes, check, clip once, step; returns the norm before clipping."""
-        state = self.setup.state
-        accelerator = self.setup.accelerator
-        if accelerator.num_processes > 1:
-            self._sum_gradients()
-        accelerator.unscale_gradients(state.optimizer)
-        limit = self.setup.recipes.training.max_grad_norm or math.inf
-        norm = float(torch.nn.utils.clip_grad_norm_(state.parameters, limit))
-        # A gradient scaler skips overflowing steps by itself; a loss that is no number is final.
-        finite = math.isfinite(norm) or accelerator.scaler is not None
-        if not (math.isfinite(loss) and finite):
-            raise DivergedError(
-                f"step {state.step + 1}: loss {loss}, gradient norm {norm}: not finite; stopped "
-                "before the update, weights unchanged; lower optimizer.lr or set "
-                "training.max_grad_norm"
-            )
-        state.optimizer.step()
-        state.optimizer.zero_grad()
-        if state.ema is not None:
-            state.ema.follow(state.parameters)
-        return norm
-
-    def _sum_gradients(self) -> None:
-        parameters = self.setup.state.parameters
-        grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
-        flat = torch.cat([grad.flatten() for grad in grads])
-        summed = self.setup.accelerator.reduce(flat, "sum")
-        parts = summed.split([p.numel() for p in parameters])
-        for parameter, part in zip(parameters, parts, strict=True):
-            parameter.grad = torch.empty_like(parameter).copy_(part.view(parameter.shape))

@@ -1,6 +1,9 @@
+from typing import Any
+
 import pytest
 import torch
 from diffusers.training_utils import EMAModel
+from safetensors.torch import load_file
 
 from sdexp.engine.train.average import MovingAverage
 
@@ -43,3 +46,16 @@ def test_it_keeps_its_own_tensors() -> None:
     average = MovingAverage(start, 0.9, warmup=True)
     start[0].zero_()
     assert average.tensors[0].any() and not average.tensors[0].requires_grad
+
+
+def test_an_average_of_every_third_step_moves_as_far_as_three(train: Any) -> None:
+    run = train(
+        "third", "finetune=unet", "training.use_ema=true", "training.ema_warmup=false",
+        "training.ema_decay=0.9", "training.ema_update_interval=3", "training.max_train_steps=7",
+        "training.checkpointing_steps=3", "training.checkpoints_total_limit=3",
+    )  # fmt: skip
+    third, sixth = (load_file(run.checkpoints / f"00000{k}" / "trained.safetensors") for k in "36")
+    average = load_file(run.checkpoints / "000007" / "ema.safetensors")
+    for name, tensor in average.items():
+        wanted = 0.9**3 * third[name] + (1 - 0.9**3) * sixth[name]
+        torch.testing.assert_close(tensor, wanted)

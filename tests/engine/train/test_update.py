@@ -82,13 +82,13 @@ def test_a_loss_that_is_no_number_stops_before_the_update(
 
     broken = Trainer(run, replace(setup, loss_of=third_is_nan))  # type: ignore[arg-type]
     seen: list[dict[str, torch.Tensor]] = []
-    apply = broken.updater._apply_gradients
+    apply = broken.updater.gradients.apply
 
     def remember(loss: float) -> float:
         seen.append({k: p.detach().clone() for k, p in broken.state.trained.items()})
         return apply(loss)
 
-    broken.updater._apply_gradients = remember  # type: ignore[method-assign]
+    broken.updater.gradients.apply = remember  # type: ignore[method-assign]
     with pytest.raises(DivergedError, match="step 3: loss nan") as caught:
         broken.train()
     assert caught.value.exit_code == 76

@@ -4,13 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from sdexp.ground.config import Device, HardwareConfig, Precision
+from sdexp.ground.config import Device
 from sdexp.ground.errors import ConfigError
 from sdexp.launch.sweep.slots import slots_of, visible_gpus
-
-
-def hardware(device: Device = Device.auto, processes: int = 1) -> HardwareConfig:
-    return HardwareConfig(device, processes, 600, Precision.no, Precision.no, False, False, 0)
+from tests.machines import hardware
 
 
 @pytest.fixture
