@@ -4,14 +4,15 @@
 
 SCRIPTS holds train_text_to_image.py and train_text_to_image_lora.py as shipped with the installed
 diffusers, PHOTOS is an image folder with captions. Both sides train Stable Diffusion 1.4 with the
-same random weights, which are made once, on the same pictures at 128 pixels and batch 1, each
-command in a process of its own, in the order A B B A. What is done in FOLDER (`outputs/bench`) is
-not done again. A case has no figures where both trained other tensors or had another mean loss.
-Cases: `--list`.
+same random weights, which are made once, on the same pictures at 128 pixels and batch 1, with a
+constant rate and clipping at 1, each command in a process of its own; every round runs all of
+them, every other one backwards. What is done in FOLDER (`outputs/bench`) is not done again. A case
+has no figures where both trained other tensors or had another mean loss. `--list` names the cases.
 """
 
 import hashlib
 import json
+import math
 import os
 import shutil
 import statistics
@@ -22,31 +23,31 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from bench_cases import CASES, COLD, WARM_UP, Case
+from bench_cases import CASES, WARM_UP, Ours, Script, commands
 from safetensors import safe_open
 
 ROUNDS = 3
-SIDES = ("script", "ours")
-# Both draw their own noise, and with random weights every loss is near 1.
-LOSS_TOLERANCE = 0.03
+# Standard errors by which the mean losses may differ: both draw noise of their own.
+ERRORS = 4
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """Seconds of a step once nothing is new, of all until the weights lie there; GB.
+    """Seconds of a step once nothing is new, until the first step and until the weights; GB.
 
-    loss: mean over the steps; layout: names and shapes of what was trained, hashed.
+    loss: mean over the steps, with its standard error; layout: shapes of what was trained, hashed.
     """
 
     step: float
-    total: float
     first: float
+    total: float
     peak: float
     loss: float
+    loss_error: float
     layout: str
 
 
-Outcomes: TypeAlias = dict[tuple[str, str, int], Outcome]
+Outcomes: TypeAlias = dict[tuple[str, int], Outcome]
 
 
 class Bench:
@@ -57,143 +58,137 @@ class Bench:
         self.photos = photos
         self.root = root
         self.model = root / "sd14"
-        self.log = root / "results.jsonl"
+        self.results = root / "results.jsonl"
 
     def prepare(self) -> None:
-        """Random weights of the real architecture, as both sides read them."""
-        if (self.model / "model_index.json").is_file():
-            return
+        """Random weights of the real architecture, as both sides read them; a filled store."""
         from sdexp.launch.compose import compose
         from sdexp.recipes import build_recipes
 
-        words = ["model=sd14", "model.weights=random"]
-        build_recipes(compose("train", words).config).model.load("cpu").pipeline.save_pretrained(
-            self.model
-        )
+        if not (self.model / "model_index.json").is_file():
+            words = ["model=sd14", "model.weights=random"]
+            model: Any = build_recipes(compose("train", words).config).model.load("cpu")
+            model.pipeline.save_pretrained(self.model)
+        warm = self.root / "warm"
+        if not warm.exists():
+            self._ours(WARM_UP)
+            warm.touch()
 
     def done(self) -> Outcomes:
-        """Outcomes by case, side and round."""
-        lines = self.log.read_text().splitlines() if self.log.is_file() else []
+        """Outcomes by command and round."""
+        lines = self.results.read_text().splitlines() if self.results.is_file() else []
         rows = [json.loads(line) for line in lines]
-        keys = [(row.pop("case"), row.pop("side"), row.pop("round")) for row in rows]
+        keys = [(row.pop("command"), row.pop("round")) for row in rows]
         return {key: Outcome(**row) for key, row in zip(keys, rows, strict=True)}
 
-    def run(self, name: str) -> None:
-        """The rounds of a case that are missing, the order turned about in every other one."""
-        for number in range(ROUNDS):
-            for side in SIDES if number % 2 == 0 else reversed(SIDES):
-                if (name, side, number) not in self.done():
-                    outcome = getattr(self, side)(CASES[name])
-                    row = {"case": name, "side": side, "round": number, **asdict(outcome)}
-                    with self.log.open("a") as log:
-                        log.write(json.dumps(row) + "\n")
+    def run(self, number: int, every: list[Script | Ours]) -> None:
+        """A round, as far as it is not done yet."""
+        for command in every if number % 2 == 0 else reversed(every):
+            if (str(command), number) in self.done():
+                continue
+            taken = self._script(command) if isinstance(command, Script) else self._ours(command)
+            row = {"command": str(command), "round": number, **asdict(taken)}
+            with self.results.open("a") as results:
+                results.write(json.dumps(row) + "\n")
+            print(f"round {number + 1}: {command}: {taken.step:.2f} s a step", flush=True)
 
-    def script(self, case: Case) -> Outcome:
-        """One command of diffusers' script; its own log has the time of every step."""
+    def _script(self, command: Script) -> Outcome:
+        """Its own log has the time of every step."""
         out = self.root / "script"
         shutil.rmtree(out, ignore_errors=True)
-        command = [sys.executable, str(self.scripts / f"{case.script}.py"), *case.flags.split()]
-        command += [
+        words = [sys.executable, str(self.scripts / f"{command.name}.py"), *command.flags.split()]
+        words += [
             f"--pretrained_model_name_or_path={self.model}", f"--train_data_dir={self.photos}",
             "--resolution=128", "--train_batch_size=1", "--center_crop", "--seed=0",
-            f"--max_train_steps={case.steps}", f"--output_dir={out}", "--report_to=tensorboard",
+            "--lr_warmup_steps=0", f"--max_train_steps={command.steps}", f"--output_dir={out}",
+            "--report_to=tensorboard",
         ]  # fmt: skip
-        began, peak = self._timed(command, {})
+        began, peak = self._timed(words, {})
         from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
         events = EventAccumulator(str(next((out / "logs").rglob("events*")).parent))
         events.Reload()
         scalars = events.Scalars("train_loss")
-        return outcome(began, [s.wall_time for s in scalars], [s.value for s in scalars],
-                       out / case.file, peak)  # fmt: skip
+        times = [scalar.wall_time for scalar in scalars]
+        losses = [scalar.value for scalar in scalars]
+        return outcome(began, times, losses, out / command.file, peak)
 
-    def ours(self, case: Case) -> Outcome:
-        """One command of ours; the store is emptied for a cold one."""
-        store = self.root / "store"
-        cold = self.root / "cold"
-        shutil.rmtree(cold, ignore_errors=True)
-        if case.store != COLD and not (store / "warm").exists():
-            self._ours(WARM_UP, store)
-            (store / "warm").touch()
-        return self._ours(case, cold if case.store == COLD else store)
-
-    def _ours(self, case: Case, store: Path) -> Outcome:
+    def _ours(self, command: Ours) -> Outcome:
         out = self.root / "ours"
+        store = self.root / ("cold" if command.is_cold else "store")
         shutil.rmtree(out, ignore_errors=True)
-        command = [
+        shutil.rmtree(self.root / "cold", ignore_errors=True)
+        words = [
             sys.executable, "-m", "sdexp.train", "model=sd14", "evaluation=none", "tracker=none",
             f"model.pretrained_model_name_or_path={self.model}", "dataset=imagefolder",
             f"dataset.data_dir={self.photos}", "training.resolution=128", "training.seed=0",
             "training.train_batch_size=1", "training.validation_steps=null",
             "training.validation_images_steps=null", "training.checkpointing_steps=null",
-            f"training.max_train_steps={case.steps}", f"run_dir={out}", *case.ours.split(),
+            "scheduler=constant", "training.max_grad_norm=1.0",
+            f"training.max_train_steps={command.steps}", f"run_dir={out}", *command.words.split(),
         ]  # fmt: skip
-        began, peak = self._timed(command, {"SDEXP_STORE": str(store)})
+        began, peak = self._timed(words, {"SDEXP_STORE": str(store)})
         rows = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
-        losses = [row for row in rows if row["name"] == "loss"]
-        return outcome(began, [row["time"] for row in losses], [row["value"] for row in losses],
-                       out / "weights" / case.file, peak)  # fmt: skip
+        logged = [row for row in rows if row["name"] == "loss"]
+        times = [row["time"] for row in logged]
+        losses = [row["value"] for row in logged]
+        return outcome(began, times, losses, out / "weights" / command.file, peak)
 
-    def _timed(self, command: list[str], variables: dict[str, str]) -> tuple[float, float]:
+    def _timed(self, words: list[str], variables: dict[str, str]) -> tuple[float, float]:
         """When a command began, and the most memory that one of its processes held."""
         environment = os.environ | {"HF_HUB_OFFLINE": "1"} | variables
         began = time.time()
         with (self.root / "last.log").open("w") as log:
-            child = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+            child = subprocess.Popen(words, env=environment, stdout=log, stderr=log)
             _, status, used = os.wait4(child.pid, 0)
         if status:
-            raise SystemExit(f"failed: {' '.join(command)}\nsee {self.root / 'last.log'}")
+            raise SystemExit(f"failed: {' '.join(words)}\nsee {self.root / 'last.log'}")
         return began, used.ru_maxrss * 1024 / 1e9
 
 
 def outcome(
     began: float, times: list[float], losses: list[float], file: Path, peak: float
 ) -> Outcome:
-    """Of the last two thirds of the steps, when nothing is new any more."""
+    """A step is the median of the last two thirds, in which nothing is new any more."""
     taken = [after - before for before, after in zip(times, times[1:], strict=False)]
-    warm = taken[len(taken) // 3 :]
     return Outcome(
-        step=statistics.median(warm),
-        total=file.stat().st_mtime - began,
+        step=statistics.median(taken[len(taken) // 3 :]),
         first=times[0] - began,
+        total=file.stat().st_mtime - began,
         peak=peak,
         loss=statistics.mean(losses),
+        loss_error=statistics.stdev(losses) / len(losses) ** 0.5,
         layout=layout_of(file),
     )
 
 
 def layout_of(file: Path) -> str:
-    """What a file of weights holds, without the values."""
+    """The shapes of what a file of weights holds; its names may be older or newer ones."""
     with safe_open(file, "pt") as opened:
-        names = sorted(opened.offset_keys())
-        shapes = [f"{name} {opened.get_slice(name).get_shape()}" for name in names]
+        shapes = sorted(str(opened.get_slice(n).get_shape()) for n in opened.offset_keys())
     return hashlib.sha256("\n".join(shapes).encode()).hexdigest()
 
 
-def faults(name: str, done: Outcomes) -> list[str]:
-    """Why the figures of a case cannot be compared."""
-    sides = {side: [done[name, side, k] for k in range(ROUNDS)] for side in SIDES}
-    found = []
-    if len({one.layout for several in sides.values() for one in several}) > 1:
-        found.append("they trained other tensors")
-    theirs, ours = (statistics.mean(one.loss for one in sides[side]) for side in SIDES)
-    if abs(theirs - ours) > LOSS_TOLERANCE * theirs:
-        found.append(f"mean loss {theirs:.4f} and {ours:.4f}")
-    return found
+def fault(theirs: Outcome, ours: Outcome) -> str | None:
+    """Why the figures of two commands cannot be compared."""
+    if theirs.layout != ours.layout:
+        return "they trained other tensors"
+    if abs(theirs.loss - ours.loss) > ERRORS * math.hypot(theirs.loss_error, ours.loss_error):
+        return f"mean loss {theirs.loss:.4f} and {ours.loss:.4f}"
+    return None
 
 
 def row(name: str, done: Outcomes) -> str | None:
     """A line of the table: medians, and the median of the rounds' ratios with their range."""
     case = CASES[name]
-    keys = [(name, side, number) for side in SIDES for number in range(ROUNDS)]
-    if not all(key in done for key in keys):
+    rounds = [n for n in range(ROUNDS) if {(str(case.script), n), (str(case.ours), n)} <= {*done}]
+    if not rounds:
         return None
-    if told := faults(name, done):
-        return f"| {case.title} | no figures: {'; '.join(told)} | | |"
-    theirs, ours = (
-        [getattr(done[name, side, number], case.figure) for number in range(ROUNDS)]
-        for side in SIDES
-    )
+    pairs = [(done[str(case.script), n], done[str(case.ours), n]) for n in rounds]
+    if told := fault(*pairs[0]):
+        return f"| {case.title} | no figures: {told} | | |"
+    theirs = [getattr(script, case.figure) for script, _ in pairs]
+    ours = [getattr(own, case.figure) for _, own in pairs]
     ratios = [one / other for one, other in zip(theirs, ours, strict=True)]
     unit = "GB" if case.figure == "peak" else "s"
     cells = [
@@ -210,15 +205,15 @@ def main(arguments: list[str]) -> None:
         print("\n".join(f"{name}: {case.title}" for name, case in CASES.items()))
         return
     names = [argument for argument in arguments if argument in CASES]
-    places: list[Any] = [Path(a).resolve() for a in arguments if a not in CASES]
+    places = [Path(argument).resolve() for argument in arguments if argument not in CASES]
     scripts, photos, root = [*places, Path("outputs/bench").resolve()][:3]
     root.mkdir(parents=True, exist_ok=True)
     bench = Bench(scripts, photos, root)
     bench.prepare()
-    for name in names or CASES:
-        bench.run(name)
+    for number in range(ROUNDS):
+        bench.run(number, commands(names or [*CASES]))
     rows = [row(name, bench.done()) for name in CASES]
-    print("| | diffusers' script | sdexp | times as fast |\n|---|---|---|---|")
+    print("| | diffusers' script | sdexp | ratio |\n|---|---|---|---|")
     print("\n".join(line for line in rows if line is not None))
 
 

@@ -21,7 +21,7 @@ from sdexp.backbone.base import (
     LoadedBackbone,
     PictureSet,
 )
-from sdexp.ground.fingerprints import network_sha256
+from sdexp.ground.fingerprints import NetworkState
 from sdexp.ground.sampling import Sampling
 from sdexp.metric.base import AbstractMetric, Partner
 from sdexp.model.base import (
@@ -177,8 +177,17 @@ class LoadedFlow(LoadedModel):
     def save_settings(self, folder: Path) -> None:
         """A folder of it is no pipeline."""
 
+    def states(self) -> dict[str, NetworkState]:
+        return {"transformer": NetworkState.of(self.network, self.network.config)}
+
+    def settings_prints(self) -> dict[str, str]:
+        return {}
+
     def fingerprints(self) -> dict[str, str]:
-        return {"transformer": network_sha256(self.network, self.network.config)}
+        return {name: state.sha256() for name, state in self.states().items()}
+
+    def recall(self, networks: dict[str, str]) -> None:
+        """Everything is measured anew."""
 
     def encoder_sha256(self) -> str:
         return hashlib.sha256(b"the mean of each area").hexdigest()

@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -47,3 +49,29 @@ def test_what_needs_all_gradients_excludes_steps_within_the_backward_pass(
     recipes(*words).check_training()
     with pytest.raises(ConfigError, match=key):
         recipes(*words, word).check_training()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["finetune=text_encoder", "objective=clip_contrastive", "dataset.num_train=40"],
+        ["model=sd14", "model.weights=random", "evaluation=none", "hardware.device=cpu"],
+    ],
+)
+def test_what_is_asked_for_is_checked_before_torch_loads(words: list[str]) -> None:
+    """A second of every command, and of every job of a sweep."""
+    code = (
+        "import sys\n"
+        "from sdexp.launch.compose import compose_run\n"
+        "from sdexp.launch.door import look_first\n"
+        "from sdexp.recipes import build_recipes\n"
+        "recipes = build_recipes(compose_run(sys.argv[1:]).config)\n"
+        "recipes.check_training()\n"
+        "look_first(recipes)\n"
+        "print([name for name in ('torch', 'diffusers', 'transformers') if name in sys.modules])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "[]"

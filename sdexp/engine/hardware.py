@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 # Numbers of a network that is larger than the caches of any processor.
 LARGE = 100_000_000
+# Steps after which arranging convolutions once has cost less than arranging them in every step.
+REPAYING = 32
+# What kept captions may take, in bytes: 4,500 of Stable Diffusion 1 in float32.
+PROMPT_MEMORY = 2**30
 
 
 def device_name(device: str) -> str:
@@ -64,16 +68,25 @@ def uses_channels_last(hardware: HardwareConfig, device: str) -> bool:
     return torch.device(device).type == "cuda" and in_16_bits
 
 
-def packs_convolutions(hardware: HardwareConfig, device: str, frozen: int) -> bool:
+def packs_convolutions(hardware: HardwareConfig, device: str, frozen: int, steps: int) -> bool:
     """Whether the denoiser's frozen convolutions are arranged once, for so many frozen numbers.
 
-    By itself on a CPU, of a network that its caches do not hold: twice as fast at 128 pixels and
-    batch 1 (`python scripts/bench.py`).
+    By itself on a CPU, of a network that its caches do not hold, when the run has steps enough to
+    repay it: twice as fast at 128 pixels and batch 1 (`python scripts/bench.py`).
     """
     possible = torch.device(device).type == "cpu" and torch.backends.mkldnn.is_available()
     if hardware.packed_convolutions is not None:
         return hardware.packed_convolutions and possible
-    return possible and frozen >= LARGE
+    return possible and frozen >= LARGE and steps >= REPAYING
+
+
+def keeps_prompts(device: str, encoders: int, visits: float) -> bool:
+    """Whether text encoders of so many frozen numbers are asked about each caption only once.
+
+    visits: how often a caption comes in a run. Kept texts are encoded one at a time, which costs a
+    CPU nothing; a GPU encodes a batch of them in the time of one, and hardly notices.
+    """
+    return torch.device(device).type == "cpu" and encoders >= LARGE and visits >= 2
 
 
 def peak_memory_gb() -> float:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
     from transformers import PreTrainedTokenizerBase
 
 # What a configuration says about its file, not about the network.
@@ -39,20 +39,46 @@ class SeenFile:
         return self.facts[2]
 
 
+@dataclass(frozen=True)
+class NetworkState:
+    """What a network computes with: its tensors, not copies of them, and hashes of its settings.
+
+    It stays what it is when layers are put into the network, or given other tensors, later.
+    """
+
+    tensors: dict[str, Tensor]
+    settings: tuple[str, ...]
+
+    @classmethod
+    def of(cls, module: nn.Module, config: Mapping[str, Any]) -> NetworkState:
+        """The state now; the settings are the configuration and the scale of adapters."""
+        settings = (settings_sha256(config), settings_sha256(_scales(module)))
+        return cls(dict(module.state_dict()), settings)
+
+    def sha256(self) -> str:
+        """The fingerprint of the network."""
+        parts = [tensors_sha256(self.tensors), *self.settings]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
 def network_sha256(module: nn.Module, config: Mapping[str, Any]) -> str:
     """sha256 over a network's tensors, its configuration and the scale of its adapters."""
-    parts = [weights_sha256(module), settings_sha256(config), settings_sha256(_scales(module))]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    return NetworkState.of(module, config).sha256()
 
 
 def weights_sha256(module: nn.Module) -> str:
     """sha256 over names, types and bytes of a network's tensors."""
+    return tensors_sha256(module.state_dict())
+
+
+def tensors_sha256(tensors: Mapping[str, Tensor]) -> str:
+    """sha256 over names, types and bytes."""
     import torch
 
     total = hashlib.sha256()
-    for name, tensor in sorted(module.state_dict().items()):
+    for name, tensor in sorted(tensors.items()):
         total.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        total.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+        total.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
     return total.hexdigest()
 
 

@@ -1,9 +1,13 @@
 """Randomness as streams: every random value is a function of its key, never of what ran before."""
 
-import hashlib
+from __future__ import annotations
 
-import numpy as np
-import torch
+import hashlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
 
 
 def stream_seed(seed: int, name: str, *key: object) -> int:
@@ -14,9 +18,13 @@ def stream_seed(seed: int, name: str, *key: object) -> int:
 
 def stream(seed: int, name: str, *key: object) -> torch.Generator:
     """A CPU generator for (seed, name, key): the same on every machine and in every order."""
+    import torch
+
     return torch.Generator().manual_seed(stream_seed(seed, name, *key))
 
 
 def array_stream(seed: int, name: str, *key: object) -> np.random.Generator:
     """The same for numpy."""
+    import numpy as np
+
     return np.random.default_rng(stream_seed(seed, name, *key))

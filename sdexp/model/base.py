@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sdexp.ground.fingerprints import SeenFile
+from sdexp.ground.fingerprints import NetworkState, SeenFile
 from sdexp.ground.sampling import Sampling
 
 if TYPE_CHECKING:
@@ -200,6 +200,10 @@ class LoadedModel(ABC):
     def encode_prompts(self, prompts: list[str], framings: list[Framing]) -> Condition:
         """The condition of B samples; prompts are cut at the tokenizer's length."""
 
+    def remember_prompts(self, limit: int) -> None:
+        """Keep what frozen text encoders say of prompts, in so many bytes of memory."""
+        return None
+
     def pooled_prompts(self, prompts: list[str]) -> Tensor:
         """What the component `text_encoder`, where there is one, pools of prompts, [B, w]."""
         raise NotImplementedError
@@ -225,15 +229,23 @@ class LoadedModel(ABC):
         """Write what a folder of the networks needs beside them to be opened as a whole."""
 
     @abstractmethod
-    def fingerprints(self) -> dict[str, str]:
-        """sha256 of each network as it is now, of tokenizer and of scheduler, with settings."""
+    def states(self) -> dict[str, NetworkState]:
+        """Of each network what its fingerprint is taken of."""
 
+    @abstractmethod
+    def settings_prints(self) -> dict[str, str]:
+        """Fingerprints of what is no network: tokenizers and scheduler."""
+
+    @abstractmethod
+    def fingerprints(self) -> dict[str, str]:
+        """sha256 of each network as it is now, with its settings, and of what is none."""
+
+    @abstractmethod
     def recall(self, networks: dict[str, str]) -> None:
         """Take fingerprints of networks from one who knows them, in place of measuring.
 
         They hold until `weights_changed`.
         """
-        return None
 
     @abstractmethod
     def encoder_sha256(self) -> str:

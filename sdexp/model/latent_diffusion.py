@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sdexp.ground.files import write_text
 from sdexp.ground.fingerprints import (
+    NetworkState,
     SeenFile,
-    network_sha256,
     settings_sha256,
     tokenizer_sha256,
 )
@@ -49,8 +50,7 @@ class LoadedLatentDiffusion(LoadedModel):
             pipeline.scheduler.alphas_cumprod.to(device), self._scheduler.prediction_type
         )
         self._files = files
-        self._recalled: dict[str, str] = {}
-        self._fingerprints: dict[str, str] | None = None
+        self._prints: dict[str, str] = {}
 
     def components(self) -> dict[str, Component]:
         return {
@@ -120,6 +120,11 @@ class LoadedLatentDiffusion(LoadedModel):
     def encode_prompts(self, prompts: list[str], framings: list[Framing]) -> Condition:
         return self.text.encode(prompts, framings)
 
+    def remember_prompts(self, limit: int) -> None:
+        from sdexp.model.text_memory import TextMemory
+
+        self.text = replace(self.text, memory=TextMemory(limit))
+
     def pooled_prompts(self, prompts: list[str]) -> Tensor:
         return self.text.pooled(prompts)
 
@@ -173,31 +178,34 @@ class LoadedLatentDiffusion(LoadedModel):
             merges = "\n".join(" ".join(pair) for pair in model["merges"])
             write_text(folder / name / "merges.txt", f"#version: 0.2\n{merges}\n")
 
+    def states(self) -> dict[str, NetworkState]:
+        return {
+            name: NetworkState.of(network, _settings(network.config))
+            for name, network in self.modules().items()
+        }
+
+    def settings_prints(self) -> dict[str, str]:
+        prints = {name: tokenizer_sha256(one) for name, one in self.text.tokenizers.items()}
+        return prints | {"scheduler": settings_sha256(dict(self._scheduler))}
+
     def fingerprints(self) -> dict[str, str]:
-        if self._fingerprints is None:
-            self._fingerprints = self._measured()
-        return self._fingerprints
+        for name, state in self.states().items():
+            self._measure(name, state)
+        return self._prints | self.settings_prints()
 
     def encoder_sha256(self) -> str:
-        return self.fingerprints()["vae"]
+        self._measure("vae", self.states()["vae"])
+        return self._prints["vae"]
+
+    def _measure(self, name: str, state: NetworkState) -> None:
+        if name not in self._prints:
+            self._prints[name] = state.sha256()
 
     def recall(self, networks: dict[str, str]) -> None:
-        self._recalled = networks
+        self._prints |= networks
 
     def weights_changed(self) -> None:
-        self._recalled = {}
-        self._fingerprints = None
-
-    def _measured(self) -> dict[str, str]:
-        prints = {
-            name: network_sha256(network, _settings(network.config))
-            for name, network in self.modules().items()
-            if name not in self._recalled
-        }
-        prints |= self._recalled
-        prints |= {name: tokenizer_sha256(one) for name, one in self.text.tokenizers.items()}
-        prints["scheduler"] = settings_sha256(dict(self._scheduler))
-        return prints
+        self._prints.clear()
 
 
 def _settings(config: Any) -> dict[str, Any]:

@@ -14,15 +14,21 @@ from sdexp.model.single_file import XL, family_by
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from sdexp.model.text_memory import TextMemory
+
 FILE = "model.safetensors"
 
 
 @dataclass(frozen=True)
 class AbstractTextSide(ABC):
-    """Text encoders and tokenizers by the names of their folders."""
+    """Text encoders and tokenizers by the names of their folders.
+
+    memory: where outputs are kept, of encoders that do not train.
+    """
 
     encoders: dict[str, Any]
     tokenizers: dict[str, Any]
+    memory: TextMemory | None = None
 
     @property
     @abstractmethod
@@ -32,6 +38,19 @@ class AbstractTextSide(ABC):
     @abstractmethod
     def encode(self, prompts: list[str], framings: list[Framing]) -> Condition:
         """The condition of B samples; prompts are cut at the tokenizer's length."""
+
+    def outputs(self, prompts: list[str]) -> tuple[Tensor, ...]:
+        """What the family takes from its encoders, each [B, ...]."""
+        import torch
+
+        every = [token_ids(tokenizer, prompts) for tokenizer in self.tokenizers.values()]
+        device = self.encoders["text_encoder"].device
+        ids = torch.stack(every, dim=1).to(device)
+        return self.compute(ids) if self.memory is None else self.memory(ids, self.compute)
+
+    @abstractmethod
+    def compute(self, ids: Tensor) -> tuple[Tensor, ...]:
+        """`outputs` of token ids [B, encoders, L]."""
 
     def pooled(self, prompts: list[str]) -> Tensor:
         """The first encoder's states at the end tokens, after its last norm, [B, w]."""
@@ -62,9 +81,11 @@ class OneEncoder(AbstractTextSide):
         return family_by(self.encoders["text_encoder"].config.hidden_act)
 
     def encode(self, prompts: list[str], framings: list[Framing]) -> Condition:
-        encoder = self.encoders["text_encoder"]
-        tokens = token_ids(self.tokenizers["tokenizer"], prompts).to(encoder.device)
-        return Condition(encoder(tokens).last_hidden_state)
+        (states,) = self.outputs(prompts)
+        return Condition(states)
+
+    def compute(self, ids: Tensor) -> tuple[Tensor, ...]:
+        return (self.encoders["text_encoder"](ids[:, 0]).last_hidden_state,)
 
     def components(self) -> dict[str, Component]:
         one = _component("text_encoder", self.encoders, TEXT_PREFIX, "lora_te_")
@@ -85,14 +106,17 @@ class TwoEncoders(AbstractTextSide):
     def encode(self, prompts: list[str], framings: list[Framing]) -> Condition:
         import torch
 
-        pairs = zip(self.encoders.values(), self.tokenizers.values(), strict=True)
-        first, second = (
-            encoder(token_ids(tokenizer, prompts).to(encoder.device), output_hidden_states=True)
-            for encoder, tokenizer in pairs
-        )
-        states = torch.cat([first.hidden_states[-2], second.hidden_states[-2]], dim=-1)
+        states, pooled = self.outputs(prompts)
         sizes = [[*f.original_size, *f.top_left, *f.target_size] for f in framings]
-        return Condition(states, second.text_embeds, torch.tensor(sizes, device=states.device))
+        return Condition(states, pooled, torch.tensor(sizes, device=states.device))
+
+    def compute(self, ids: Tensor) -> tuple[Tensor, ...]:
+        import torch
+
+        pairs = zip(self.encoders.values(), ids.unbind(1), strict=True)
+        first, second = (encoder(own, output_hidden_states=True) for encoder, own in pairs)
+        states = torch.cat([first.hidden_states[-2], second.hidden_states[-2]], dim=-1)
+        return states, second.text_embeds
 
     def added(self, condition: Condition) -> dict[str, Tensor] | None:
         assert condition.pooled is not None and condition.sizes is not None

@@ -6,6 +6,8 @@ from diffusers.optimization import get_scheduler
 
 from sdexp.engine.hardware import (
     LARGE,
+    REPAYING,
+    keeps_prompts,
     make_accelerator,
     packs_convolutions,
     rate_factors,
@@ -83,4 +85,25 @@ def test_frozen_convolutions_of_large_networks_are_arranged_once_on_a_cpu(
     device: str, frozen: int, wanted: bool | None, expected: bool
 ) -> None:
     chosen = replace(HARDWARE, packed_convolutions=wanted)
-    assert packs_convolutions(chosen, device, frozen) is expected
+    assert packs_convolutions(chosen, device, frozen, REPAYING) is expected
+
+
+def test_a_short_run_arranges_nothing() -> None:
+    assert packs_convolutions(HARDWARE, "cpu", LARGE, REPAYING)
+    assert not packs_convolutions(HARDWARE, "cpu", LARGE, REPAYING - 1)
+    assert packs_convolutions(replace(HARDWARE, packed_convolutions=True), "cpu", LARGE, 1)
+
+
+@pytest.mark.parametrize(
+    "device, encoders, visits, expected",
+    [
+        ("cpu", LARGE, 2.0, True),
+        ("cpu", LARGE, 1.9, False),
+        ("cpu", LARGE - 1, 9.0, False),
+        ("cuda:0", LARGE, 9.0, False),
+    ],
+)
+def test_captions_that_come_again_are_encoded_once_on_a_cpu(
+    device: str, encoders: int, visits: float, expected: bool
+) -> None:
+    assert keeps_prompts(device, encoders, visits) is expected

@@ -1,18 +1,18 @@
 import os
 import shutil
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from sdexp.engine import identity
 from sdexp.engine.identity import KIND, Identity
 from sdexp.ground.assets import ASSETS
 from sdexp.ground.errors import DataError
-from sdexp.ground.fingerprints import SeenFile
+from sdexp.ground.fingerprints import NetworkState, SeenFile
 from sdexp.ground.store import Store
-from sdexp.model import latent_diffusion
-from sdexp.model.base import LoadedModel
 from sdexp.recipes import build_recipes
 
 
@@ -28,17 +28,8 @@ def load(folder: Path, config: Any) -> Any:
     return lambda: build_recipes(config(named)).model.load("cpu")
 
 
-def measured(model: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Which networks are hashed in memory from now on."""
-    seen: list[str] = []
-    names = {id(module): name for name, module in model.modules().items()}
-
-    def hashed(module: Any, config: Any) -> str:
-        seen.append(names[id(module)])
-        return "0" * 64
-
-    monkeypatch.setattr(latent_diffusion, "network_sha256", hashed)
-    return seen
+def entries(store: Store) -> int:
+    return len(list((store.root / KIND).rglob("*.bin")))
 
 
 def test_the_second_command_knows_what_the_first_measured(
@@ -47,22 +38,53 @@ def test_the_second_command_knows_what_the_first_measured(
     first = Identity(load(), store)
     assert first.prints == load().fingerprints()
     first.verify()
+    started = threading.Event()
+    hash_it = NetworkState.sha256
+
+    def late(state: NetworkState) -> str:
+        started.wait()
+        return hash_it(state)
+
+    monkeypatch.setattr(NetworkState, "sha256", late)
     model = load()
-    seen = measured(model, monkeypatch)
     second = Identity(model, store)
+    # Nothing is measured yet.
+    assert second.prints == first.prints == model.fingerprints()
+    assert model.encoder_sha256() == first.prints["vae"]
+    started.set()
     second.verify()
-    assert second.prints == first.prints and not seen
+    assert second.prints == first.prints
 
 
-def test_nothing_is_remembered_before_it_is_verified(
-    load: Any, store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_only_what_is_verified_is_remembered(load: Any, store: Store) -> None:
     first = Identity(load(), store)
-    first.verify(["vae"])
+    assert entries(store) == 0
+    first.verify(["vae", "nothing"])
+    assert entries(store) == 1
+    first.verify()
+    assert entries(store) == 3
+
+
+def test_what_is_attached_or_changed_later_counts_for_nothing(load: Any, store: Store) -> None:
     model = load()
-    seen = measured(model, monkeypatch)
-    Identity(model, store)
-    assert sorted(seen) == ["text_encoder", "unet"]
+    wanted = load().fingerprints()
+    identity_ = Identity(model, store)
+    unet = model.modules()["unet"]
+    identity_.verify_before(unet.parameters())
+    for parameter in unet.parameters():
+        parameter.data.add_(1)
+    model.modules()["text_encoder"].extra = torch.nn.Linear(2, 2)
+    identity_.verify()
+    assert identity_.prints == wanted
+
+
+def test_only_networks_that_change_are_waited_for(load: Any, store: Store) -> None:
+    model = load()
+    one = Identity(model, store)
+    one.verify_before([torch.nn.Parameter(torch.ones(3))])
+    assert entries(store) == 0
+    one.verify_before([next(iter(model.modules()["unet"].parameters()))])
+    assert entries(store) == 1
 
 
 def test_a_changed_file_is_measured_anew(load: Any, folder: Path, store: Store) -> None:
@@ -94,7 +116,7 @@ def test_other_bytes_under_the_same_time_are_found_and_forgotten(
     taken = Identity(load(), store)
     assert taken.prints == before.prints
     taken.verify(["unet"])
-    with pytest.raises(DataError, match="vae.*changed under the same size and time"):
+    with pytest.raises(DataError, match="vae.*changed under the same size and times"):
         taken.verify()
     again = Identity(load(), store)
     again.verify()
@@ -104,14 +126,13 @@ def test_other_bytes_under_the_same_time_are_found_and_forgotten(
 def test_a_copy_is_another_file_with_the_same_prints(load: Any, folder: Path, store: Store) -> None:
     first = Identity(load(), store)
     first.verify()
-    entries = len(list((store.root / KIND).rglob("*.bin")))
     moved = folder.with_name("moved")
     os.rename(folder, moved)
     shutil.copytree(moved, folder)
     second = Identity(load(), store)
     second.verify()
     assert second.prints == first.prints
-    assert len(list((store.root / KIND).rglob("*.bin"))) == 2 * entries == 6
+    assert entries(store) == 6
 
 
 def test_what_was_replaced_while_it_was_used_is_not_remembered(
@@ -121,4 +142,4 @@ def test_what_was_replaced_while_it_was_used_is_not_remembered(
     file = next((folder / "vae").glob("*.safetensors"))
     file.touch()
     Identity(model, store).verify()
-    assert len(list((store.root / KIND).rglob("*.bin"))) == 2
+    assert entries(store) == 2

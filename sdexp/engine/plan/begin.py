@@ -29,7 +29,8 @@ def begin(run: RunFolder, is_main: bool) -> Trainer:
     if is_main:
         keep_splits(run, recipes)
     setup = set_up(run, recipes, Store(default_root()))
-    check_unchanged(run, setup.identity.prints, setup.data.manifest())
+    if saved_steps(run.checkpoints):
+        check_unchanged(run, setup.identity.prints, setup.data.manifest())
     setup.accelerator.wait_for_everyone()
     if setup.is_main:
         _note(run, setup)
@@ -46,7 +47,6 @@ def _note(run: RunFolder, setup: Setup) -> None:
         stage="train",
         versions={name: version(name) for name in PACKAGES},
         device=device_name(setup.model.device),
-        base_weights=setup.identity.prints,
         data=run.read_record().data | setup.describe_splits(),
     )
 

@@ -106,6 +106,7 @@ def make_plan(run: RunFolder, place: Path, recipes: Recipes, store: Store) -> Pl
     """
     prompts = chosen_prompts(run, recipes)
     setup = set_up(run, recipes, store)
+    setup.model.recall(setup.identity.prints)
     order = replace(setup.timetable.order, processes=recipes.hardware.num_processes)
     timetable = replace(setup.timetable, order=order)
     memory = memory_of(setup)
@@ -140,7 +141,7 @@ def measure(plan: Plan) -> Measured:
     draws = draws_of([("plan", 0)], setup.model.latent_shape(resolution), 0)
     caption = setup.data.captions(0)[0]
     began = time.monotonic()
-    with evaluating(setup.model):
+    with evaluating(setup.model), setup.accelerator.autocast():
         sampling = sampling_of(setup.recipes.evaluation, resolution)
         setup.model.generate([caption], draws, sampling)
     return Measured(step, time.monotonic() - began, _peak_bytes(setup.model.device))

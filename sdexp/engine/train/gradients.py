@@ -1,6 +1,7 @@
 """From gradients to changed parameters: after the backward pass, or within it."""
 
 import math
+from collections.abc import Callable
 
 import torch
 from accelerate import Accelerator
@@ -17,12 +18,20 @@ UNCHANGED = "stopped before the update, weights unchanged"
 class GradientStep:
     """One step of the optimizer over all gradients, once they are all there.
 
-    limit: of their norm over all parameters together.
+    verify: stands before the first change of the parameters; limit: of the norm of all gradients
+    together.
     """
 
-    def __init__(self, state: TrainingState, accelerator: Accelerator, limit: float) -> None:
+    def __init__(
+        self,
+        state: TrainingState,
+        accelerator: Accelerator,
+        verify: Callable[[], None],
+        limit: float,
+    ) -> None:
         self.state = state
         self.accelerator = accelerator
+        self.verify = verify
         self.limit = limit
 
     def unreached(self) -> list[str]:
@@ -45,6 +54,7 @@ class GradientStep:
         norm = torch.nn.utils.get_total_norm(grads)
         # A gradient scaler skips overflowing steps by itself; a loss that is no number is final.
         scaled = self.accelerator.scaler is not None
+        self.verify()
         check_finite(self.state.step, loss, 0.0 if scaled else float(norm), UNCHANGED)
         self._step(norm)
         self.state.optimizer.zero_grad()
@@ -89,8 +99,10 @@ class StepInBackward(GradientStep):
     have changed their parameters already.
     """
 
-    def __init__(self, state: TrainingState, accelerator: Accelerator) -> None:
-        super().__init__(state, accelerator, math.inf)
+    def __init__(
+        self, state: TrainingState, accelerator: Accelerator, verify: Callable[[], None]
+    ) -> None:
+        super().__init__(state, accelerator, verify, math.inf)
         self._waiting: list[nn.Parameter] = []
         self._norms: list[Tensor] = []
         self._reached: set[nn.Parameter] = set()
@@ -102,6 +114,7 @@ class StepInBackward(GradientStep):
 
     def before(self, loss: Tensor) -> None:
         check_finite(self.state.step, float(loss.detach()), 0.0, UNCHANGED)
+        self.verify()
         self._norms.clear()
         self._reached.clear()
 

@@ -10,7 +10,13 @@ import torch
 
 from sdexp.dataset.base import OpenDataset
 from sdexp.engine.data import note_data, open_data
-from sdexp.engine.hardware import make_accelerator, packs_convolutions, uses_channels_last
+from sdexp.engine.hardware import (
+    PROMPT_MEMORY,
+    keeps_prompts,
+    make_accelerator,
+    packs_convolutions,
+    uses_channels_last,
+)
 from sdexp.engine.identity import Identity
 from sdexp.engine.train.batches import TrainPictures
 from sdexp.engine.train.latents import MomentCache, MomentSource
@@ -78,7 +84,8 @@ def set_up(run: RunFolder, recipes: Recipes, store: Store) -> Setup:
     timetable = timetable_of(recipes, data, accelerator.num_processes, model.sample_size)
     tower = _tower(recipes, model, store)
     cache = MomentCache(model, store) if training.cache_latents and tower is None else None
-    state = _state(recipes, model, accelerator, encodes_once=cache is not None)
+    state = _state(recipes, model, accelerator, timetable.total, encodes_once=cache is not None)
+    _remember_prompts(model, data, timetable)
     dropout = recipes.objective.caption_dropout_rate
     loss_of = LossOfItems(
         model,
@@ -120,12 +127,16 @@ def _tower(recipes: Recipes, model: LoadedModel, store: Store) -> Tower | None:
 
 
 def _state(
-    recipes: Recipes, model: LoadedModel, accelerator: Accelerator, encodes_once: bool
+    recipes: Recipes,
+    model: LoadedModel,
+    accelerator: Accelerator,
+    steps: int,
+    encodes_once: bool,
 ) -> TrainingState:
     """encodes_once: whether what is computed of pictures is kept, in float32 for all precisions."""
     trained = attach(recipes, model)
     hardware = recipes.hardware
-    _lay_out(model, hardware)
+    _lay_out(model, hardware, steps)
     if hardware.frozen_dtype != Precision.no:
         model.freeze_in(DTYPES[hardware.frozen_dtype], pictures_too=not encodes_once)
     optimizer = recipes.optimizer.build(parameter_groups(recipes, trained), model.device)
@@ -133,14 +144,26 @@ def _state(
     return TrainingState(trained, prepared, accelerator.scaler, recipes.training)
 
 
-def _lay_out(model: LoadedModel, hardware: HardwareConfig) -> None:
+def _lay_out(model: LoadedModel, hardware: HardwareConfig, steps: int) -> None:
     """Choose the layouts that suit the device; all parameters are what they will be."""
     model.set_memory(hardware.gradient_checkpointing, uses_channels_last(hardware, model.device))
     every = [p for module in model.modules().values() for p in module.parameters()]
     frozen = sum(p.numel() for p in every if not p.requires_grad)
-    if packs_convolutions(hardware, model.device, frozen):
+    if packs_convolutions(hardware, model.device, frozen, steps):
         mixed = hardware.mixed_precision
         model.pack_frozen(torch.float32 if mixed == Precision.no else DTYPES[mixed])
+
+
+def _remember_prompts(model: LoadedModel, data: OpenDataset, timetable: Timetable) -> None:
+    """Let frozen text encoders read each caption once, where that repays."""
+    encoders = [m for name, m in model.modules().items() if name.startswith("text_encoder")]
+    parameters = [p for encoder in encoders for p in encoder.parameters()]
+    if any(p.requires_grad for p in parameters):
+        return
+    captions = sum(len(data.captions(index)) for index in range(len(data)))
+    visits = timetable.total * timetable.order.samples_per_step / captions
+    if keeps_prompts(model.device, sum(p.numel() for p in parameters), visits):
+        model.remember_prompts(PROMPT_MEMORY)
 
 
 def parameter_groups(recipes: Recipes, trained: dict[str, nn.Parameter]) -> list[dict[str, Any]]:

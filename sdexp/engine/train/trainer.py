@@ -31,6 +31,7 @@ class Trainer:
         self.updater = Updater(setup)
         self.update_seconds = 0.0
         self.saved: int | None = None
+        self.noted = False
 
     def train(self) -> TrainingRecord:
         """Run to the end; returns what run.json tells about the training."""
@@ -95,9 +96,17 @@ class Trainer:
     def _save(self) -> None:
         """A checkpoint of the last finished step, unless there is one."""
         if self.setup.is_main and self.state.step > 0 and self.saved != self.state.step:
+            self._verify_original()
             keep = self.training.checkpoints_total_limit
             save_checkpoint(self.run.checkpoints, self.state.checkpoint(), keep)
             self.saved = self.state.step
+
+    def _verify_original(self) -> None:
+        """Stands before whatever is kept; what the run is made from is noted then."""
+        self.setup.identity.verify()
+        if self.setup.is_main and not self.noted:
+            self.run.change_record(base_weights=self.setup.identity.prints)
+            self.noted = True
 
     def _look(self) -> None:
         """Validation loss, pictures and checks that are due after this step."""
@@ -133,7 +142,7 @@ class Trainer:
 
     def _finish(self) -> None:
         """Write `weights/`."""
-        self.setup.identity.verify()
+        self._verify_original()
         with self.state.final_weights():
             if self.setup.is_main:
                 # What a killed command wrote of them is no part of the run.

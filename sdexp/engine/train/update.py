@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 
@@ -40,10 +41,11 @@ class StepResult:
 
 def gradient_step(setup: Setup) -> GradientStep:
     """How the gradients of a training become changes."""
+    verify = partial(setup.identity.verify_before, setup.state.parameters)
     if setup.recipes.hardware.optimizer_in_backward:
-        return StepInBackward(setup.state, setup.accelerator)
+        return StepInBackward(setup.state, setup.accelerator, verify)
     limit = setup.recipes.training.max_grad_norm or math.inf
-    return GradientStep(setup.state, setup.accelerator, limit)
+    return GradientStep(setup.state, setup.accelerator, verify, limit)
 
 
 class Updater:

@@ -41,7 +41,7 @@ def test_clipping_is_that_of_torch(kind: Any, arguments: dict[str, Any], scale: 
     own = {"eps": 1.0} if kind is torch.optim.AdamW else {}
     ours = State(kind, accelerator, **arguments, **own)
     theirs = State(kind, accelerator, **own)
-    work = GradientStep(ours, accelerator, limit=0.5)  # type: ignore[arg-type]
+    work = GradientStep(ours, accelerator, lambda: None, limit=0.5)  # type: ignore[arg-type]
     for _ in range(3):
         ours.loss(scale).backward()
         theirs.loss(scale).backward()
