@@ -23,7 +23,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from bench_cases import CASES, WARM_UP, Ours, Script, commands
+from bench_cases import CASES, WARM_UP, Case, Ours, Script, commands
+from bench_plot import draw
 from safetensors import safe_open
 
 ROUNDS = 3
@@ -178,23 +179,39 @@ def fault(theirs: Outcome, ours: Outcome) -> str | None:
     return None
 
 
-def row(name: str, done: Outcomes) -> str | None:
-    """A line of the table: medians, and the median of the rounds' ratios with their range."""
-    case = CASES[name]
-    rounds = [n for n in range(ROUNDS) if {(str(case.script), n), (str(case.ours), n)} <= {*done}]
-    if not rounds:
-        return None
+@dataclass(frozen=True)
+class Figures:
+    """What both sides of a case took in each round."""
+
+    case: Case
+    theirs: list[float]
+    ours: list[float]
+
+    @property
+    def ratios(self) -> list[float]:
+        return [one / other for one, other in zip(self.theirs, self.ours, strict=True)]
+
+
+def figures(case: Case, done: Outcomes) -> Figures | str | None:
+    """Those of the rounds that both sides have; why there are none, or None before the first."""
+    both = [(str(case.script), str(case.ours))] * ROUNDS
+    rounds = [n for n, pair in enumerate(both) if {(side, n) for side in pair} <= {*done}]
     pairs = [(done[str(case.script), n], done[str(case.ours), n]) for n in rounds]
-    if told := fault(*pairs[0]):
-        return f"| {case.title} | no figures: {told} | | |"
-    theirs = [getattr(script, case.figure) for script, _ in pairs]
-    ours = [getattr(own, case.figure) for _, own in pairs]
-    ratios = [one / other for one, other in zip(theirs, ours, strict=True)]
-    unit = "GB" if case.figure == "peak" else "s"
+    if not pairs:
+        return None
+    theirs = [float(getattr(script, case.figure)) for script, _ in pairs]
+    ours = [float(getattr(own, case.figure)) for _, own in pairs]
+    return fault(*pairs[0]) or Figures(case, theirs, ours)
+
+
+def line_of(found: Figures) -> str:
+    """A line of the table: medians, and the median of the rounds' ratios with their range."""
+    unit = "GB" if found.case.figure == "peak" else "s"
+    ratios = found.ratios
     cells = [
-        case.title,
-        f"{statistics.median(theirs):.2f} {unit}",
-        f"{statistics.median(ours):.2f} {unit}",
+        found.case.title,
+        f"{statistics.median(found.theirs):.2f} {unit}",
+        f"{statistics.median(found.ours):.2f} {unit}",
         f"**{statistics.median(ratios):.2f}** ({min(ratios):.2f} to {max(ratios):.2f})",
     ]
     return f"| {' | '.join(cells)} |"
@@ -212,9 +229,19 @@ def main(arguments: list[str]) -> None:
     bench.prepare()
     for number in range(ROUNDS):
         bench.run(number, commands(names or [*CASES]))
-    rows = [row(name, bench.done()) for name in CASES]
+    tell(bench)
+
+
+def tell(bench: Bench) -> None:
+    """The table, and `speed.svg` beside the results."""
+    found = [figures(case, bench.done()) for case in CASES.values()]
+    good = [one for one in found if isinstance(one, Figures)]
     print("| | diffusers' script | sdexp | ratio |\n|---|---|---|---|")
-    print("\n".join(line for line in rows if line is not None))
+    print("\n".join(map(line_of, good)))
+    for case, one in zip(CASES.values(), found, strict=True):
+        if isinstance(one, str):
+            print(f"{case.title}: no figures, because {one}")
+    draw({one.case.title: one.ratios for one in good}, bench.root / "speed.svg")
 
 
 if __name__ == "__main__":

@@ -19,11 +19,13 @@ from typing import TextIO
 
 from sdexp.finetune.formats import ExportFormat
 from sdexp.ground.audit_records import PrepareRequest
+from sdexp.ground.batches import equal_batches, words_of
 from sdexp.ground.build import read_config, typed
 from sdexp.ground.errors import DiskError, MemoryFault, SdexpError
 from sdexp.ground.folders import FoldersConfig
 from sdexp.ground.interrupt import Interrupted, check_interrupt, interruptible, listening
 from sdexp.ground.lifeline import FOLLOW_PARENT, STACKS_SIGNAL, end_with_parent
+from sdexp.ground.pending import config_at_work
 from sdexp.ground.picture_requests import GenerateRequest
 from sdexp.ground.record_files import read_record, write_record
 from sdexp.ground.records import (
@@ -36,7 +38,7 @@ from sdexp.ground.store import Store, default_root
 from sdexp.recipes import build_judging, read_recipes
 
 REMEDIES = {
-    "train": "training.train_batch_size or training.resolution",
+    "train": "training.resolution, or set hardware.gradient_checkpointing=true",
     "evaluate": "evaluation.batch_size",
     "folders": "pictures.resolution",
     "generate": "the number of seeds",
@@ -44,7 +46,6 @@ REMEDIES = {
     "fill": "training.resolution",
     "export": "what else runs on this machine",
     "weights": "what else runs on this machine",
-    "plan": "training.train_batch_size or training.resolution",
 }
 
 
@@ -73,11 +74,31 @@ def _run_stages(run: RunFolder, stages: list[str]) -> int:
     except (SdexpError, Interrupted) as error:
         return _failed(run, str(error), error.exit_code)
     except (MemoryError, RuntimeError) as error:
-        if not _is_out_of_memory(error):
+        from sdexp.engine.hardware import is_out_of_memory
+
+        if not is_out_of_memory(error):
             raise
         told = (str(error).splitlines() or ["no more to be had"])[0]
-        return _failed(run, f"out of memory: {told}; lower {REMEDIES[verb]}", MemoryFault.exit_code)
+        reason = f"out of memory: {told}; {_remedy(run, verb)}"
+        return _failed(run, reason, MemoryFault.exit_code)
     return 0
+
+
+def _remedy(run: RunFolder, verb: str) -> str:
+    """What a person can do about too little memory; a smaller batch that trains the same first."""
+    if verb not in ("train", "plan"):
+        return f"lower {REMEDIES[verb]}"
+    training = read_config(config_at_work(run)).training
+    size = training.train_batch_size
+    accumulation = training.gradient_accumulation_steps
+    smaller = [pair for pair in equal_batches(size, accumulation) if pair[0] <= size // 2]
+    if not smaller:
+        return f"lower {REMEDIES['train']}"
+    samples = size * accumulation
+    return (
+        f"{words_of(*smaller[0])} keep the {samples} samples of a step (dry_run=step finds what "
+        f"fits), or lower {REMEDIES['train']}"
+    )
 
 
 def is_main() -> bool:
@@ -110,14 +131,6 @@ def _failed(run: RunFolder, reason: str, code: int) -> int:
         with suppress(DiskError):
             write_record(run.outcome, Outcome(code, reason))
     return code
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    import torch
-
-    known = isinstance(error, MemoryError | torch.OutOfMemoryError)
-    told = ("not enough memory", "can't allocate memory", "out of memory")
-    return known or any(words in str(error) for words in told)
 
 
 def _train(run: RunFolder, name: str) -> None:
@@ -215,7 +228,8 @@ def _weights(run: RunFolder, name: str) -> None:
 
 
 def _plan(run: RunFolder, name: str) -> None:
-    from sdexp.engine.plan.plan import check_plan, make_plan, measure
+    from sdexp.engine.plan.fitting import measure_what_fits
+    from sdexp.engine.plan.plan import check_plan, make_plan
     from sdexp.engine.plan.words import say_disk, say_measured, say_training
 
     config = read_config(run.config)
@@ -225,8 +239,9 @@ def _plan(run: RunFolder, name: str) -> None:
     say_training(plan)
     say_disk(plan, place, store)
     check_plan(plan, place, store)
-    measured = measure(plan) if config.dry_run == "step" else None
-    if measured is not None:
+    measured = None
+    if config.dry_run == "step":
+        plan, measured = measure_what_fits(plan)
         say_measured(plan, measured)
     write_record(run.plan, plan.record(measured))
 

@@ -14,6 +14,7 @@ def hardware(device: Device = Device.auto, processes: int = 1) -> HardwareConfig
         gradient_checkpointing=False,
         channels_last=None,
         packed_convolutions=None,
+        compile=False,
         optimizer_in_backward=False,
         dataloader_num_workers=0,
     )

@@ -8,11 +8,13 @@ import torch
 from safetensors.torch import load_file
 
 from sdexp import worker
+from sdexp.ground.build import write_config
 from sdexp.ground.errors import ConfigError, DataError, DivergedError
 from sdexp.ground.interrupt import Interrupted
 from sdexp.ground.record_files import read_record
 from sdexp.ground.records import Outcome
 from sdexp.ground.run import RunFolder
+from sdexp.launch.compose import compose
 
 
 def stage(monkeypatch: pytest.MonkeyPatch, run: RunFolder, work: Any) -> int:
@@ -45,9 +47,12 @@ def test_a_real_lack_of_memory_ends_with_75(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     run = RunFolder(tmp_path)
+    words = ["training.train_batch_size=8", "training.gradient_accumulation_steps=2"]
+    write_config(run.config, compose("train", words).config)
     assert stage(monkeypatch, run, lambda run, name: torch.empty(2**52)) == 75
     (line,) = capfd.readouterr().err.splitlines()
-    assert "out of memory" in line and "training.train_batch_size" in line
+    assert "out of memory" in line and "keep the 16 samples of a step" in line
+    assert "training.train_batch_size=4 training.gradient_accumulation_steps=4 " in line
     assert outcome(run).exit_code == 75
 
 
@@ -55,8 +60,10 @@ def test_memory_faults_without_a_text_are_told_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = RunFolder(tmp_path)
+    write_config(run.config, compose("train", ["training.train_batch_size=1"]).config)
     assert stage(monkeypatch, run, raising(MemoryError())) == 75
-    assert "out of memory" in str(outcome(run).reason)
+    reason = str(outcome(run).reason)
+    assert "out of memory" in reason and "lower training.resolution" in reason
 
 
 def test_other_faults_are_not_swallowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

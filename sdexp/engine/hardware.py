@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import resource
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -74,7 +76,9 @@ def packs_convolutions(hardware: HardwareConfig, device: str, frozen: int, steps
     By itself on a CPU, of a network that its caches do not hold, when the run has steps enough to
     repay it: twice as fast at 128 pixels and batch 1 (`python scripts/bench.py`).
     """
-    possible = torch.device(device).type == "cpu" and torch.backends.mkldnn.is_available()
+    on_cpu = torch.device(device).type == "cpu" and torch.backends.mkldnn.is_available()
+    # A compiler has arrangements of its own.
+    possible = on_cpu and not hardware.compile
     if hardware.packed_convolutions is not None:
         return hardware.packed_convolutions and possible
     return possible and frozen >= LARGE and steps >= REPAYING
@@ -89,8 +93,22 @@ def keeps_prompts(device: str, encoders: int, visits: float) -> bool:
     return torch.device(device).type == "cpu" and encoders >= LARGE and visits >= 2
 
 
+def keep_compiled(folder: Path) -> None:
+    """Let what is compiled from now on lie there, for later runs; a person's own place stays."""
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(folder))
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error is the lack of memory, of whatever device."""
+    known = isinstance(error, MemoryError | torch.OutOfMemoryError)
+    told = ("not enough memory", "can't allocate memory", "out of memory")
+    return known or any(words in str(error) for words in told)
+
+
 def peak_memory_gb() -> float:
-    """The most memory that this process has held, in GB."""
+    """The most memory that this process has held, in GB: that of a GPU where it used one."""
+    if torch.cuda.is_available() and torch.cuda.is_initialized():
+        return torch.cuda.max_memory_allocated() / 1e9
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
 
 

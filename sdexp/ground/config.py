@@ -73,6 +73,7 @@ class HardwareConfig:
     gradient_checkpointing: bool = MISSING
     channels_last: bool | None = MISSING
     packed_convolutions: bool | None = MISSING
+    compile: bool = MISSING
     optimizer_in_backward: bool = MISSING
     dataloader_num_workers: int = MISSING
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 
 from sdexp.ground.run import RunFolder
-from sdexp.launch.processes import POLL_SECONDS, Child, start
+from sdexp.launch.processes import POLL_SECONDS, Fresh, start
 from sdexp.tracker.base import warn
 
 FOLLOW = "sdexp.tracker.follow"
@@ -17,7 +17,7 @@ END_SECONDS = 3.5
 # The same after a signal, which a command has 10 seconds to obey.
 SIGNAL_SECONDS = 1.5
 
-Followers = dict[str, Child]
+Followers = dict[str, Fresh]
 
 
 @contextmanager
@@ -50,7 +50,7 @@ def end(run: RunFolder, followers: Followers, exit_code: int, seconds: float = E
             warn(name, "was killed", run)
 
 
-def _kill(followers: list[Child]) -> None:
+def _kill(followers: list[Fresh]) -> None:
     """End those that live, and what they have started in sessions of its own."""
     import psutil
 

@@ -8,11 +8,12 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeAlias
 
 from sdexp.ground.interrupt import Received
 from sdexp.ground.lifeline import FOLLOW_PARENT, STACKS_SIGNAL
 from sdexp.ground.run import RunFolder
+from sdexp.launch.warm import Forked, is_warm, start_forked
 
 WORKER = "sdexp.worker"
 POLL_SECONDS = 0.05
@@ -31,7 +32,8 @@ ALLOCATION = {
     )
 }
 
-Child = subprocess.Popen[bytes]
+Fresh: TypeAlias = subprocess.Popen[bytes]
+Child: TypeAlias = Fresh | Forked
 
 
 def start(
@@ -41,7 +43,7 @@ def start(
     *,
     lock: int | None = None,
     output: BinaryIO | None = None,
-) -> Child:
+) -> Fresh:
     """`python -m module` in a session of its own: a terminal's Ctrl-C reaches only us.
 
     It ends when this process does: its standard input is a pipe that closes with it. `lock` is a
@@ -160,9 +162,16 @@ def wait_for(watch: Watch, received: Received) -> int:
 def start_workers(run: RunFolder, stages: list[str], processes: int, lock: int) -> Watch:
     """A child for each process of a run's stages; they hold the run's lock too."""
     arguments = [str(run.path), *stages]
-    shared = {name: value for name, value in ALLOCATION.items() if name not in os.environ}
-    variables = [shared | own for own in rank_variables(processes)]
-    return Watch([start(WORKER, arguments, own, lock=lock) for own in variables])
+    ranks = rank_variables(processes)
+    if is_warm() and processes == 1:
+        # A fork has the lock already.
+        return Watch([start_forked(WORKER, arguments, own) for own in ranks])
+    return Watch([start(WORKER, arguments, allocation() | own, lock=lock) for own in ranks])
+
+
+def allocation() -> dict[str, str]:
+    """How memory is handed out, unless the person has chosen."""
+    return {name: value for name, value in ALLOCATION.items() if name not in os.environ}
 
 
 def rank_variables(processes: int) -> list[dict[str, str]]:

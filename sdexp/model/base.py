@@ -46,7 +46,7 @@ class Framing:
 
 @dataclass(frozen=True)
 class Condition:
-    """What a family's text side gives to its network; nobody else looks inside.
+    """What a family's text side gives to its network: nobody else looks inside.
 
     states: [B, L, D]; pooled: [B, P] and sizes: [B, 6] where the family has them.
     """
@@ -157,17 +157,18 @@ class LoadedModel(ABC):
         """Trade time for memory, and choose the layout of the denoiser's weights."""
 
     def pack_frozen(self, dtype: torch.dtype) -> None:
-        """Spend memory on the denoiser's frozen layers, which then compute faster in a type.
+        """Spend a CPU's memory on the denoiser's frozen layers, if a type makes some faster."""
+        return None
 
-        For a CPU; nothing where a family has no such layers.
-        """
+    def compile_blocks(self) -> None:
+        """Compile the blocks of the denoiser, if it has some; names of tensors stay."""
         return None
 
     def freeze_in(self, dtype: torch.dtype, pictures_too: bool = True) -> None:
         """Keep every number that does not train in a type; what trains stays as it is.
 
-        Networks that a type is too small for stay in float32, and those that encode pictures
-        unless `pictures_too`. So do packed convolutions, which compute with numbers of their own.
+        Float32 stays where a type is too small, where pictures are encoded unless `pictures_too`,
+        and in packed convolutions, which compute with numbers of their own.
         """
         from sdexp.model.packed import PackedConv2d
 
@@ -242,10 +243,7 @@ class LoadedModel(ABC):
 
     @abstractmethod
     def recall(self, networks: dict[str, str]) -> None:
-        """Take fingerprints of networks from one who knows them, in place of measuring.
-
-        They hold until `weights_changed`.
-        """
+        """Take fingerprints of networks from one who knows them; until `weights_changed`."""
 
     @abstractmethod
     def encoder_sha256(self) -> str:

@@ -96,6 +96,14 @@ class LoadedLatentDiffusion(LoadedModel):
 
         pack_convolutions(self.unet, dtype)
 
+    def compile_blocks(self) -> None:
+        from diffusers.models.attention import BasicTransformerBlock
+        from diffusers.models.resnet import ResnetBlock2D
+
+        for module in self.unet.modules():
+            if isinstance(module, BasicTransformerBlock | ResnetBlock2D):
+                module.compile(dynamic=False)
+
     def may_freeze(self, name: str, dtype: torch.dtype, pictures_too: bool) -> bool:
         import torch
 

@@ -12,6 +12,7 @@ from sdexp.dataset.base import OpenDataset
 from sdexp.engine.data import note_data, open_data
 from sdexp.engine.hardware import (
     PROMPT_MEMORY,
+    keep_compiled,
     keeps_prompts,
     make_accelerator,
     packs_convolutions,
@@ -78,6 +79,7 @@ def set_up(run: RunFolder, recipes: Recipes, store: Store) -> Setup:
     """Open the data, load the model and attach the strategy."""
     training = recipes.training
     accelerator = make_accelerator(recipes.hardware)
+    keep_compiled(store.root / "compiled")
     data = open_data(run, recipes, "train")
     model = recipes.model.load(str(accelerator.device))
     identity = Identity(model, store)
@@ -139,6 +141,8 @@ def _state(
     _lay_out(model, hardware, steps)
     if hardware.frozen_dtype != Precision.no:
         model.freeze_in(DTYPES[hardware.frozen_dtype], pictures_too=not encodes_once)
+    if hardware.compile:
+        model.compile_blocks()
     optimizer = recipes.optimizer.build(parameter_groups(recipes, trained), model.device)
     prepared = accelerator.prepare_optimizer(optimizer)
     return TrainingState(trained, prepared, accelerator.scaler, recipes.training)

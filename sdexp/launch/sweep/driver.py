@@ -3,6 +3,7 @@
 import time
 from collections import deque
 from dataclasses import dataclass
+from typing import BinaryIO
 
 from sdexp.ground.files import disk_faults
 from sdexp.ground.interrupt import Received
@@ -11,10 +12,18 @@ from sdexp.ground.records import Outcome
 from sdexp.ground.run import RunFolder
 from sdexp.ground.units import duration
 from sdexp.launch.job import INTERNAL, status_of
-from sdexp.launch.processes import GRACE_SECONDS, POLL_SECONDS, Watch, start
+from sdexp.launch.processes import (
+    GRACE_SECONDS,
+    POLL_SECONDS,
+    Child,
+    Watch,
+    allocation,
+    start,
+)
 from sdexp.launch.sweep.folder import SweepFolder
 from sdexp.launch.sweep.grid import GridJob
 from sdexp.launch.sweep.slots import Slot
+from sdexp.launch.warm import start_from_server, start_server
 
 JOB = "sdexp.launch.job"
 # A job that is asked to end asks its own workers first.
@@ -31,13 +40,19 @@ class Running:
 
 
 class Driver:
-    """No job harms another: each is a process of its own."""
+    """No job harms another: each is a process of its own, and a fork where `is_warm`."""
 
     def __init__(
-        self, folder: SweepFolder, jobs: list[GridJob], slots: list[Slot], timeout: float | None
+        self,
+        folder: SweepFolder,
+        jobs: list[GridJob],
+        slots: list[Slot],
+        timeout: float | None,
+        is_warm: bool,
     ) -> None:
         self.folder = folder
         self.timeout = timeout
+        self.is_warm = is_warm
         self.waiting = deque(jobs)
         self.total = len(jobs)
         self.places = len(slots)
@@ -47,6 +62,9 @@ class Driver:
 
     def run(self, received: Received) -> None:
         """Until nothing is left to do, or a signal has ended what was at work."""
+        if self.is_warm:
+            # All places have an equal share of the cores.
+            start_server(allocation() | self.free[0].variables)
         while self.running or (self.waiting and received.first is None):
             while self.free and self.waiting and received.first is None:
                 self._start(self.waiting.popleft(), self.free.pop(0))
@@ -62,9 +80,14 @@ class Driver:
         told = " ".join(job.overrides)
         print(f"job {job.number} starts: {told} (output: {run.output})", flush=True)
         with disk_faults(run.output), run.output.open("ab") as output:
-            child = start(JOB, [str(run.path)], slot.variables, output=output)
+            child = self._child(run, slot, output)
         watch = Watch([child], JOB_GRACE_SECONDS, self.timeout, has_stacks=False)
         self.running.append(Running(job, watch, slot))
+
+    def _child(self, run: RunFolder, slot: Slot, output: BinaryIO) -> Child:
+        if self.is_warm:
+            return start_from_server(JOB, [str(run.path)], slot.variables, run.output)
+        return start(JOB, [str(run.path)], slot.variables, output=output)
 
     def _end(self, running: Running, signal_sent: int | None) -> None:
         self.running.remove(running)

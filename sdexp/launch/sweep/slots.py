@@ -1,6 +1,7 @@
 """Where the jobs of a sweep run: a share of the cores, or GPUs of their own. Imports no torch."""
 
 import os
+import sys
 from dataclasses import dataclass
 
 from sdexp.ground.config import Device, HardwareConfig
@@ -33,6 +34,15 @@ def slots_of(jobs: int | None, hardware: list[HardwareConfig]) -> list[Slot]:
         )
     shares = [gpus[k * processes : (k + 1) * processes] for k in range(count)]
     return [Slot({"CUDA_VISIBLE_DEVICES": ",".join(share)}) for share in shares]
+
+
+def may_fork(slots: list[Slot]) -> bool:
+    """Whether jobs may be forks of a process that has loaded what they need.
+
+    Not where a GPU might be asked for before the fork, and only on Linux.
+    """
+    on_gpu = any("CUDA_VISIBLE_DEVICES" in slot.variables for slot in slots)
+    return sys.platform == "linux" and not on_gpu
 
 
 def _threads(shares: int) -> dict[str, str]:

@@ -19,7 +19,7 @@ from sdexp.launch.machine import check_machine
 from sdexp.launch.sweep.driver import Driver
 from sdexp.launch.sweep.folder import SweepFolder, numbered, sweep_folder
 from sdexp.launch.sweep.grid import GridJob, composed_jobs, read_grid
-from sdexp.launch.sweep.slots import slots_of
+from sdexp.launch.sweep.slots import may_fork, slots_of
 
 # They begin only when all jobs have ended.
 TRACKERS_SECONDS = 10.0
@@ -46,7 +46,8 @@ def sweep(arguments: Arguments) -> int:
         folder = SweepFolder(path, jobs, command)
         waiting = folder.freeze(jobs, grid.fixed)
         with counting() as received:
-            Driver(folder, waiting, slots, settings.job_timeout).run(received)
+            is_warm = len(waiting) > 1 and may_fork(slots)
+            Driver(folder, waiting, slots, settings.job_timeout, is_warm).run(received)
         return _close(folder, jobs, received.first)
 
 

@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 import torch
 from accelerate.state import AcceleratorState
+from safetensors.torch import load_file
 
 from sdexp.ground.store import Store
 from sdexp.model.packed import PackedConv2d
@@ -42,3 +43,17 @@ def test_moments_are_shared_by_all_precisions(
     words = (*half, "training.cache_latents=false")
     one = trainer(tiny_run("uncached", *words), tiny_recipes, store, *words)
     assert {p.dtype for p in one.setup.model.modules()["vae"].parameters()} == {torch.bfloat16}
+
+
+@pytest.mark.slow
+def test_compiled_blocks_train_the_same(
+    train: Any, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
+    words = ("finetune=lora", "training.use_ema=true")
+    plain = train("plain", *words)
+    compiled = train("compiled", *words, "hardware.compile=true")
+    assert losses(compiled) == pytest.approx(losses(plain), rel=1e-4)
+    names = [sorted(load_file(next(r.weights.glob("*.safetensors")))) for r in (plain, compiled)]
+    assert names[0] == names[1]
+    assert list((store.root / "compiled").iterdir())

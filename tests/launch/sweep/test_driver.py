@@ -12,7 +12,7 @@ import pytest
 from sdexp import train
 from sdexp.ground.build import read_config, write_config
 from sdexp.ground.record_files import read_record, write_record
-from sdexp.ground.records import SweepJob, SweepRecord
+from sdexp.ground.records import RunRecord, SweepJob, SweepRecord
 from sdexp.ground.run import RunFolder
 from sdexp.ground.store import Store, default_root
 from sdexp.launch.sweep import driver
@@ -118,6 +118,7 @@ def solo(run: RunFolder, folder: Path) -> RunFolder:
     alone = RunFolder(folder / f"solo-{run.path.name}")
     alone.path.mkdir()
     write_config(alone.config, read_config(run.config))
+    alone.write_record(RunRecord())
     child = forks.start(forks.train, alone.path, folder / "store")
     child.join()
     assert child.exitcode == 0

@@ -1,12 +1,13 @@
 import os
 import stat
+import sys
 from pathlib import Path
 
 import pytest
 
 from sdexp.ground.config import Device
 from sdexp.ground.errors import ConfigError
-from sdexp.launch.sweep.slots import slots_of, visible_gpus
+from sdexp.launch.sweep.slots import Slot, may_fork, slots_of, visible_gpus
 from tests.machines import hardware
 
 
@@ -62,3 +63,8 @@ def test_only_visible_gpus_are_given(machine: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,GPU-7c1a")
     assert visible_gpus() == ["5", "GPU-7c1a"]
     assert slots_of(None, [hardware()])[1].variables == {"CUDA_VISIBLE_DEVICES": "GPU-7c1a"}
+
+
+def test_jobs_are_forks_only_where_no_gpu_may_be_asked_for() -> None:
+    assert may_fork([Slot({}), Slot({"OMP_NUM_THREADS": "1"})]) is (sys.platform == "linux")
+    assert not may_fork([Slot({"CUDA_VISIBLE_DEVICES": "0"})])

@@ -1,0 +1,124 @@
+"""An evaluation against the loop that people write: `python scripts/bench_evaluation.py [FOLDER]`.
+
+64 prompts of the embedded world, one picture each of the original and of a LoRA. The loop calls
+diffusers' pipeline for one prompt after the other and takes CLIP score, FD and KID from
+torchmetrics; ours makes the same pictures, scores them with all its default judges (LPIPS too),
+and writes statistics and report. Whole commands, in the order A B B A, with an empty store.
+"""
+
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from sdexp.ground.assets import ASSETS
+
+ROUNDS = 3
+PROMPTS, STEPS, GUIDANCE = 64, 20, 2.0
+REAL = Path("images") / "reference"
+COMMON = [
+    "tracker=none", f"evaluation.num_prompts={PROMPTS}", "evaluation.replicates=1",
+    f"evaluation.num_inference_steps={STEPS}", f"evaluation.guidance_scale={GUIDANCE}",
+]  # fmt: skip
+
+
+def loop(run: Path) -> None:
+    """What people write; runs in a process of its own."""
+    import numpy as np
+    import timm
+    import torch
+    from diffusers import DDIMScheduler, StableDiffusionPipeline
+    from PIL import Image
+    from safetensors.torch import load_file
+    from torchmetrics.image.fid import FrechetInceptionDistance
+    from torchmetrics.image.kid import KernelInceptionDistance
+    from torchmetrics.multimodal.clip_score import CLIPScore
+
+    network = timm.create_model("tf_efficientnet_lite0", num_classes=0)
+    network.load_state_dict(load_file(ASSETS / "efficientnet_lite0" / "model.safetensors"), False)
+
+    class Features(torch.nn.Module):
+        num_features = 1280
+
+        def forward(self, pictures: Any) -> Any:
+            pixels = torch.nn.functional.interpolate(pictures.float() / 255, size=224)
+            return network.eval()((pixels - 0.5) / 0.5)
+
+    pipe: Any = StableDiffusionPipeline.from_pretrained(ASSETS / "pocket-sd", safety_checker=None)
+    pipe.scheduler = DDIMScheduler.from_config(pipe.scheduler.config)
+    pipe.set_progress_bar_config(disable=True)
+    prompts = [json.loads(Image.open(file).text["sdexp"])["prompt"] for file in made_by(run)]
+    pictures = [np.asarray(Image.open(file)) for file in sorted((run / REAL).glob("*.png"))]
+    real = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
+    for name in ("original", "finetuned"):
+        if name == "finetuned":
+            pipe.load_lora_weights(run / "weights")
+        clip: Any = CLIPScore(str(ASSETS / "pocket-clip"))
+        fd: Any = FrechetInceptionDistance(feature=Features())
+        kid: Any = KernelInceptionDistance(feature=Features(), subset_size=len(prompts))
+        for number, prompt in enumerate(prompts):
+            generator = torch.Generator().manual_seed(number)
+            made = pipe(
+                prompt, num_inference_steps=STEPS, guidance_scale=GUIDANCE, generator=generator
+            )
+            picture = torch.from_numpy(np.asarray(made.images[0])).permute(2, 0, 1)[None]
+            clip.update(picture, prompt)
+            for distance in (fd, kid):
+                distance.update(picture, real=False)
+                distance.update(real[number][None], real=True)
+        print(name, clip.compute().item(), fd.compute().item(), kid.compute()[0].item())
+
+
+def prepare(root: Path) -> Path:
+    """A short training whose evaluation leaves prompts and real pictures for the loop."""
+    run = root / "run"
+    if not (run / "scores.json").is_file():
+        words = ["-m", "sdexp.train", *COMMON, "training.max_train_steps=20", f"run_dir={run}"]
+        subprocess.run([sys.executable, *words], check=True)
+    return run
+
+
+def made_by(run: Path) -> list[Path]:
+    """Pictures of the original, in the order of their prompts' ids."""
+    return sorted((run / "images" / "original").glob("*.png"))
+
+
+def seconds(words: list[str], store: Path) -> float:
+    shutil.rmtree(store, ignore_errors=True)
+    environment = os.environ | {"SDEXP_STORE": str(store), "HF_HUB_OFFLINE": "1"}
+    began = time.monotonic()
+    subprocess.run([sys.executable, *words], check=True, env=environment, stdout=subprocess.DEVNULL)
+    return time.monotonic() - began
+
+
+def main(arguments: list[str]) -> None:
+    if arguments[:1] == ["--loop"]:
+        loop(Path(arguments[1]))
+        return
+    root = Path(arguments[0] if arguments else "outputs/bench_evaluation").resolve()
+    root.mkdir(parents=True, exist_ok=True)
+    run = prepare(root)
+    taken: dict[str, list[float]] = {"loop": [], "ours": []}
+    for number in range(ROUNDS):
+        for side in sorted(taken, reverse=bool(number % 2)):
+            words = [__file__, "--loop", str(run)]
+            if side == "ours":
+                words = ["-m", "sdexp.evaluate", f"run={run}", *COMMON[1:]]
+                words.append(f"evaluation.seed={number + 1}")
+            taken[side].append(seconds(words, root / "store"))
+    ratios = [theirs / own for theirs, own in zip(taken["loop"], taken["ours"], strict=True)]
+    print("| | loop | sdexp | times as fast |\n|---|---|---|---|")
+    print(
+        f"| {PROMPTS} prompts x 2 models | {statistics.median(taken['loop']):.1f} s | "
+        f"{statistics.median(taken['ours']):.1f} s | **{statistics.median(ratios):.2f}** "
+        f"({min(ratios):.2f} to {max(ratios):.2f}) |"
+    )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
