@@ -71,12 +71,11 @@ class TrainingState:
 
     @contextmanager
     def _replaced_by(self, values: list[Tensor]) -> Iterator[None]:
-        raw = [parameter.detach().clone() for parameter in self.parameters]
-        _copy(values, self.parameters)
+        _exchange(values, self.parameters)
         try:
             yield
         finally:
-            _copy(raw, self.parameters)
+            _exchange(values, self.parameters)
 
     def keep_best(self) -> None:
         """Remember the served weights as the best so far."""
@@ -121,6 +120,15 @@ class TrainingState:
         self.stopper.restore(values["stopper"])
         self.epoch_loss = values["epoch_loss"]
         self.epoch_samples = values["epoch_samples"]
+
+
+def _exchange(values: list[Tensor], parameters: list[nn.Parameter]) -> None:
+    """Exchange them one by one, so that no second copy of them all takes memory."""
+    with torch.no_grad():
+        for value, parameter in zip(values, parameters, strict=True):
+            kept = parameter.detach().clone()
+            parameter.copy_(value)
+            value.copy_(kept)
 
 
 def _copy(values: list[Tensor], targets: list[Any]) -> None:

@@ -4,7 +4,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.engine.train.runs import losses, tensors_of
+from sdexp.ground.store import Store
+from tests.engine.train.runs import losses, tensors_of, trainer
 
 
 @pytest.mark.parametrize("strategy", ["lora", "text_encoder"])
@@ -33,3 +34,20 @@ def test_early_stopping_restores_the_best_weights(train: Any) -> None:
     saved = load_file(run.weights / "text_encoder" / "model.safetensors")
     for key, tensor in expected.items():
         assert torch.equal(saved[f"text_model.{key.removeprefix('text_encoder.')}"], tensor)
+
+
+def test_average_and_weights_change_places(tiny_run: Any, tiny_recipes: Any, store: Store) -> None:
+    """While the average is served it holds the raw weights, and nothing is kept twice."""
+    words = ("training.use_ema=true", "training.max_train_steps=3")
+    one = trainer(tiny_run("run", *words), tiny_recipes, store, *words)
+    one.train()
+    state = one.state
+    assert state.ema is not None
+    raw = [parameter.detach().clone() for parameter in state.parameters]
+    average = [tensor.clone() for tensor in state.ema.tensors]
+    assert not all(map(torch.equal, raw, average))
+    with state.served_weights():
+        assert all(map(torch.equal, state.parameters, average))
+        assert all(map(torch.equal, state.ema.tensors, raw))
+    assert all(map(torch.equal, state.parameters, raw))
+    assert all(map(torch.equal, state.ema.tensors, average))
