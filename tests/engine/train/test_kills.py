@@ -12,6 +12,7 @@ import pytest
 
 from sdexp.engine.train.checkpoint import read_checkpoint, settle
 from sdexp.ground.build import Config, write_config
+from sdexp.ground.records import RunRecord
 from sdexp.ground.run import RunFolder
 from tests import forks
 from tests.records import logged
@@ -59,6 +60,7 @@ class Runs:
         run = RunFolder(self.folder / name)
         run.path.mkdir(parents=True)
         write_config(run.config, self.config)
+        run.write_record(RunRecord())
         return run
 
     def train(self, run: RunFolder, *kill: object) -> int:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from sdexp.engine.train.setup import set_up
 from sdexp.engine.train.trainer import Trainer
+from sdexp.ground.records import RunRecord
 from sdexp.ground.run import RunFolder
 from sdexp.ground.store import Store
 from sdexp.ground.streams import stream
@@ -178,6 +179,7 @@ def test_twenty_losses_are_those_of_a_bare_loop(
     recipes = chosen(family, snr_gamma)
     run = RunFolder(tmp_path / "run")
     run.path.mkdir()
+    run.write_record(RunRecord())
     Trainer(run, set_up(run, recipes, store)).train()
     bare = BareLoop(tmp_path / family, None if snr_gamma == "null" else float(snr_gamma))
     other = RunFolder(tmp_path / "other")
