@@ -108,7 +108,7 @@ def throughput(root: Path, photos: Path | None) -> str:
         told.append(f"{strategy} {batch / step_of([r['time'] for r in rows(run)]):.1f} images/s")
         training = run.read_record().training
         assert training is not None
-        told.append(f"{training.peak_memory_gb:.1f} GB of main memory")
+        told.append(f"{training.peak_memory_gb:.1f} GB")
     return ", ".join(told)
 
 

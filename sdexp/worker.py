@@ -6,6 +6,7 @@ inside the stages, so that it follows its door from the first moment.
 """
 
 import faulthandler
+import math
 import os
 import sys
 import threading
@@ -19,8 +20,8 @@ from typing import TextIO
 
 from sdexp.finetune.formats import ExportFormat
 from sdexp.ground.audit_records import PrepareRequest
-from sdexp.ground.batches import equal_batches, words_of
-from sdexp.ground.build import read_config, typed
+from sdexp.ground.batches import smaller_batches, words_of
+from sdexp.ground.build import plain, read_config, typed
 from sdexp.ground.errors import DiskError, MemoryFault, SdexpError
 from sdexp.ground.folders import FoldersConfig
 from sdexp.ground.interrupt import Interrupted, check_interrupt, interruptible, listening
@@ -88,16 +89,14 @@ def _remedy(run: RunFolder, verb: str) -> str:
     """What a person can do about too little memory; a smaller batch that trains the same first."""
     if verb not in ("train", "plan"):
         return f"lower {REMEDIES[verb]}"
-    training = read_config(config_at_work(run)).training
-    size = training.train_batch_size
-    accumulation = training.gradient_accumulation_steps
-    smaller = [pair for pair in equal_batches(size, accumulation) if pair[0] <= size // 2]
-    if not smaller:
-        return f"lower {REMEDIES['train']}"
-    samples = size * accumulation
+    config = plain(read_config(config_at_work(run)))
+    size = config["training"]["train_batch_size"]
+    half = [pair for pair in smaller_batches(config) if pair[0] <= size // 2]
+    if not half:
+        return f"lower training.train_batch_size or {REMEDIES['train']}"
     return (
-        f"{words_of(*smaller[0])} keep the {samples} samples of a step (dry_run=step finds what "
-        f"fits), or lower {REMEDIES['train']}"
+        f"{words_of(*half[0])} keep the {math.prod(half[0])} samples of a step (dry_run=step finds "
+        f"what fits), or lower {REMEDIES['train']}"
     )
 
 
@@ -241,7 +240,7 @@ def _plan(run: RunFolder, name: str) -> None:
     check_plan(plan, place, store)
     measured = None
     if config.dry_run == "step":
-        plan, measured = measure_what_fits(plan)
+        plan, measured = measure_what_fits(plan, smaller_batches(plain(config)))
         say_measured(plan, measured)
     write_record(run.plan, plan.record(measured))
 

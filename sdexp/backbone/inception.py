@@ -112,8 +112,8 @@ class Inception(AbstractBackbone):
 
 def _cached() -> Path:
     """Where `torch.hub` keeps the file, and torch-fidelity through it; asked before torch loads."""
-    caches = os.environ.get("XDG_CACHE_HOME", "~/.cache")
-    home = os.environ.get("TORCH_HOME", os.path.join(caches, "torch"))
+    caches = os.getenv("XDG_CACHE_HOME", "~/.cache")
+    home = os.getenv("TORCH_HOME", os.path.join(caches, "torch"))
     return Path(home).expanduser() / "hub" / "checkpoints" / FILE
 
 

@@ -49,6 +49,11 @@ def make_accelerator(hardware: HardwareConfig) -> Accelerator:
     on_cpu = hardware.device == Device.cpu or not any(present.values())
     if on_cpu and hardware.mixed_precision == Precision.fp16:
         raise ConfigError("hardware.mixed_precision=fp16: allowed on a CPU is no or bf16")
+    if hardware.packed_convolutions and not may_pack(hardware, "cpu" if on_cpu else "cuda"):
+        raise ConfigError(
+            "hardware.packed_convolutions=true: allowed on a CPU with oneDNN and without "
+            "hardware.compile; set it to null"
+        )
     # One that waits longer for the others ends with an error, and so the job.
     patience = InitProcessGroupKwargs(timeout=timedelta(seconds=hardware.timeout))
     return Accelerator(
@@ -70,18 +75,21 @@ def uses_channels_last(hardware: HardwareConfig, device: str) -> bool:
     return torch.device(device).type == "cuda" and in_16_bits
 
 
+def may_pack(hardware: HardwareConfig, device: str) -> bool:
+    """Whether convolutions can be arranged once; a compiler has arrangements of its own."""
+    on_cpu = torch.device(device).type == "cpu" and torch.backends.mkldnn.is_available()
+    return on_cpu and not hardware.compile
+
+
 def packs_convolutions(hardware: HardwareConfig, device: str, frozen: int, steps: int) -> bool:
     """Whether the denoiser's frozen convolutions are arranged once, for so many frozen numbers.
 
     By itself on a CPU, of a network that its caches do not hold, when the run has steps enough to
     repay it: twice as fast at 128 pixels and batch 1 (`python scripts/bench.py`).
     """
-    on_cpu = torch.device(device).type == "cpu" and torch.backends.mkldnn.is_available()
-    # A compiler has arrangements of its own.
-    possible = on_cpu and not hardware.compile
     if hardware.packed_convolutions is not None:
-        return hardware.packed_convolutions and possible
-    return possible and frozen >= LARGE and steps >= REPAYING
+        return hardware.packed_convolutions
+    return may_pack(hardware, device) and frozen >= LARGE and steps >= REPAYING
 
 
 def keeps_prompts(device: str, encoders: int, visits: float) -> bool:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 
 import diffusers
 import numpy as np
 import transformers
 from torch import Tensor
 
-from sdexp.ground.errors import DataError
+from sdexp.ground.errors import DataError, DiskError
 from sdexp.ground.fingerprints import NetworkState, SeenFile
 from sdexp.ground.store import Store, digest
 from sdexp.model.base import LoadedModel
@@ -72,9 +73,11 @@ class Identity:
         """Unless the file is another by now: its bytes may not be those that were read."""
         if name not in self._files or self._store.holds(KIND, self._keys[name]):
             return
-        if SeenFile.of(self._files[name].path) == self._files[name]:
-            value = np.frombuffer(bytes.fromhex(self._known[name]), np.uint8)
-            self._store.put(KIND, self._keys[name], {"network": value})
+        value = np.frombuffer(bytes.fromhex(self._known[name]), np.uint8)
+        # The file may have gone, and the store be full: then the next command measures again.
+        with suppress(OSError, DiskError):
+            if SeenFile.of(self._files[name].path) == self._files[name]:
+                self._store.put(KIND, self._keys[name], {"network": value})
 
 
 def _measure(states: dict[str, NetworkState]) -> dict[str, Future[str]]:

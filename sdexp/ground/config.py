@@ -206,6 +206,9 @@ class TrainingConfig:
                 f"training.max_train_steps={self.max_train_steps} beside training.num_train_epochs="
                 f"{self.num_train_epochs}: exactly one is a number, set the other to null"
             )
+        late = self.max_train_steps is not None and self.ema_update_interval > self.max_train_steps
+        allowed = f"{self.max_train_steps} or fewer steps, as many as the run has"
+        require(section, not late, "ema_update_interval", self.ema_update_interval, allowed)
         self._check_early_stopping()
 
     def _check_early_stopping(self) -> None:

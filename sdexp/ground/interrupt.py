@@ -79,6 +79,11 @@ def check_interrupt() -> None:
         raise Interrupted(received.first)
 
 
+def stay() -> None:
+    """From here to its end the work in `interruptible` may not be left: something is half done."""
+    received.may_raise = False
+
+
 @contextmanager
 def interruptible() -> Iterator[None]:
     """Work that may be left at any moment: a signal raises `Interrupted` in the midst of it."""

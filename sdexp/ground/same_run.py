@@ -33,7 +33,7 @@ GROWS = ("training.max_train_steps", "training.num_train_epochs")
 def what_counts(config: Mapping[str, Any]) -> dict[str, Any]:
     """What makes a configuration, nested, the run that it is: values by dotted key."""
     values = dict(leaves(config))
-    if _compares_samples(values):
+    if compares_samples(values):
         return {k: v for k, v in values.items() if k in FACTORS or not _is_below(k, DOES_NOT_COUNT)}
     factors = [values[key] for key in FACTORS if key in values]
     counted = {
@@ -45,7 +45,7 @@ def what_counts(config: Mapping[str, Any]) -> dict[str, Any]:
     return counted | ({PRODUCT: math.prod(factors)} if factors and whole else {})
 
 
-def _compares_samples(values: Mapping[str, Any]) -> bool:
+def compares_samples(values: Mapping[str, Any]) -> bool:
     """Whether it matters which samples share a micro-batch: in buckets, and beside a backbone."""
     bucket = "training.bucket.enable_bucket"
     return "objective.backbone" in values or (bucket in values and values[bucket] is True)

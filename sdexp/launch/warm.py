@@ -8,6 +8,7 @@ threads would not survive it, and never asked for a GPU, which a fork could not 
 import multiprocessing
 import os
 import runpy
+import signal
 import sys
 import threading
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import TracebackType
 
+from sdexp.ground.interrupt import SIGNALS
 from sdexp.ground.lifeline import FOLLOW_PARENT
 
 # What a job and its worker load, and what these load only when they are at work.
@@ -37,6 +39,10 @@ PRELOADED = [
 ]
 
 
+# An exit code of multiprocessing's own.
+ORPHANED = 255
+
+
 class Forked:
     """A forked child, with the part of `subprocess.Popen` that watching needs."""
 
@@ -53,10 +59,12 @@ class Forked:
     @property
     def returncode(self) -> int | None:
         """The exit code, below 0 for the signal that it died of; None while it lives."""
-        return self._process.exitcode
+        return self.poll()
 
     def poll(self) -> int | None:
-        return self._process.exitcode
+        code = self._process.exitcode
+        # What multiprocessing answers when the server is gone, of a child that lives on.
+        return None if code == ORPHANED and _lives(self.pid) else code
 
     def send_signal(self, number: int) -> None:
         if self.poll() is None:
@@ -74,8 +82,13 @@ def start_server(variables: dict[str, str]) -> None:
     """Load everything in a process with these environment variables, unless there is one."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)
-    with _environment(variables):
-        forkserver.ensure_running()
+    # Whoever ends the whole group of the command leaves its jobs the time to end well.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        with _environment(variables):
+            forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def start_from_server(
@@ -85,7 +98,8 @@ def start_from_server(
     context = multiprocessing.get_context("forkserver")
     own = dict(os.environ) | variables
     process = context.Process(target=_become, args=(module, arguments, own, os.getcwd(), output))
-    process.start()
+    with _unknown_main():
+        process.start()
     return Forked(process)
 
 
@@ -112,6 +126,7 @@ def _become(
 ) -> None:
     """Be what `python -m module` would be in a folder; variables: the whole environment."""
     os.setsid()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     os.chdir(place)
     _Warm.is_warm = True
     os.environ.clear()
@@ -152,6 +167,29 @@ def _end_with_parent() -> None:
     assert parent is not None
     wait([parent.sentinel])
     os._exit(130)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@contextmanager
+def _unknown_main() -> Iterator[None]:
+    """Hide where the main module came from: multiprocessing would run it again in the child."""
+    main = sys.modules["__main__"]
+    names = [name for name in ("__spec__", "__file__") if hasattr(main, name)]
+    before = {name: getattr(main, name) for name in names}
+    for name in names:
+        setattr(main, name, None)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(main, name, value)
 
 
 @contextmanager

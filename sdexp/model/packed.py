@@ -32,10 +32,10 @@ def packed_bytes(module: nn.Module) -> int:
 
 
 def is_packable(module: nn.Module) -> bool:
-    """Whether its backward pass is a convolution too, and its weights are frozen."""
+    """Whether its backward pass is a convolution too, and it is frozen."""
     return (
         type(module) is nn.Conv2d
-        and not module.weight.requires_grad
+        and not any(parameter.requires_grad for parameter in module.parameters())
         and module.stride == (1, 1)
         and module.dilation == (1, 1)
         and module.groups == 1

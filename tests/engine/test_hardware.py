@@ -78,7 +78,6 @@ def test_the_layout_of_convolutions_follows_device_and_precision(
         ("cpu", 1, True, True),
         ("cpu", LARGE, False, False),
         ("cuda:0", LARGE, None, False),
-        ("cuda:0", LARGE, True, False),
     ],
 )
 def test_frozen_convolutions_of_large_networks_are_arranged_once_on_a_cpu(
@@ -107,3 +106,10 @@ def test_captions_that_come_again_are_encoded_once_on_a_cpu(
     device: str, encoders: int, visits: float, expected: bool
 ) -> None:
     assert keeps_prompts(device, encoders, visits) is expected
+
+
+def test_what_cannot_be_arranged_once_is_refused() -> None:
+    wanted = replace(HARDWARE, packed_convolutions=True)
+    make_accelerator(wanted)
+    with pytest.raises(ConfigError, match="hardware.packed_convolutions=true: allowed on a CPU"):
+        make_accelerator(replace(wanted, compile=True))

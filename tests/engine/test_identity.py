@@ -143,3 +143,14 @@ def test_what_was_replaced_while_it_was_used_is_not_remembered(
     file.touch()
     Identity(model, store).verify()
     assert entries(store) == 2
+
+
+def test_neither_a_vanished_file_nor_a_full_store_stops_a_run(
+    load: Any, folder: Path, store: Store
+) -> None:
+    one = Identity(load(), store)
+    shutil.rmtree(folder / "unet")
+    store.root.mkdir(parents=True, exist_ok=True)
+    (store.root / KIND).write_text("in the way")
+    one.verify()
+    assert set(one.prints) >= {"unet", "vae", "text_encoder"}

@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -73,6 +75,38 @@ def test_an_exception_goes_to_the_hook_of_the_module(begin: Any) -> None:
     assert output.read_text().splitlines()[-1] == "heard of ZeroDivisionError('planted')"
 
 
+def test_it_outlives_the_server(begin: Any) -> None:
+    """The server ignores what ends a whole group; killed, it takes no child along."""
+    child, output = begin("wait")
+    until(output.exists)
+    server = psutil.Process(psutil.Process(child.pid).ppid())
+    server.terminate()
+    time.sleep(0.2)
+    assert server.is_running() and child.poll() is None
+    server.kill()
+    until(lambda: not server.is_running() or server.status() == psutil.STATUS_ZOMBIE)
+    assert child.poll() is None
+    child.send_signal(signal.SIGTERM)
+    until(lambda: child.poll() is not None)
+
+
+def test_a_script_without_a_guard_is_not_run_again(tmp_path: Path) -> None:
+    script = tmp_path / "mine.py"
+    script.write_text(
+        "from pathlib import Path\n"
+        "from sdexp.launch.warm import start_from_server, start_server\n"
+        "start_server({})\n"
+        "child = start_from_server('tests.warmed', ['end'], {}, Path('output'))\n"
+        "print('ended with', child.wait())\n"
+    )
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        cwd=tmp_path, env=environment, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.splitlines() == ["ended with 0"], done.stderr
+
+
 def test_signals_reach_it(begin: Any) -> None:
     child, output = begin("wait")
     until(output.exists)
@@ -85,7 +119,7 @@ def test_a_fork_of_its_own_ends_with_it(begin: Any, tmp_path: Path) -> None:
     child, _ = begin("fork", str(note))
     until(lambda: note.exists() and note.read_text())
     grandchild = psutil.Process(int(note.read_text()))
-    assert os.getsid(grandchild.pid) == grandchild.pid
+    until(lambda: os.getsid(grandchild.pid) == grandchild.pid)
     child.kill()
     child.wait()
     until(lambda: not grandchild.is_running())

@@ -109,4 +109,7 @@ def test_what_changes_or_cannot_be_turned_round_stays_plain() -> None:
     for name, module in frozen.items():
         assert not is_packable(module.requires_grad_(False)), name
     assert not is_packable(nn.Conv2d(4, 4, 3)), "it trains"
+    biased = nn.Conv2d(4, 4, 3)
+    biased.weight.requires_grad_(False)
+    assert not is_packable(biased), "its bias trains"
     assert is_packable(nn.Conv2d(4, 4, 3).requires_grad_(False))

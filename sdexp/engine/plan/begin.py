@@ -59,9 +59,9 @@ def _check_places(run: RunFolder) -> None:
 
 
 def check_unchanged(run: RunFolder, base_weights: dict[str, str], manifest: str) -> None:
-    """Raise `DataError` when a run that has checkpoints would go on with other data or weights."""
+    """Raise `DataError` when a run would go on with other data or weights than it began with."""
     record = run.read_record()
-    if not saved_steps(run.checkpoints) or "train" not in record.data:
+    if "train" not in record.data:
         return
     if record.data["train"].manifest != manifest:
         raise DataError(

@@ -2,23 +2,27 @@
 
 import gc
 from dataclasses import replace
+from typing import TypeAlias
 
 import torch
 
 from sdexp.engine.hardware import is_out_of_memory
 from sdexp.engine.plan.plan import Measured, Plan, measure
-from sdexp.ground.batches import equal_batches, words_of
+from sdexp.ground.batches import words_of
 from sdexp.ground.progress import say
 
+Batch: TypeAlias = tuple[int, int]
 
-def measure_what_fits(plan: Plan) -> tuple[Plan, Measured]:
-    """The plan with the largest batch that fits and as many samples in a step, and its measures.
 
-    Raises what told of the lack of memory where not even one sample at a time fits.
+def measure_what_fits(plan: Plan, smaller: list[Batch]) -> tuple[Plan, Measured]:
+    """The plan with the largest batch that fits, and its measures.
+
+    smaller: batches (size, accumulation) that train the same, the largest first. Raises what told
+    of the lack of memory where none of them fits.
     """
     training = plan.setup.recipes.training
     whole = (training.train_batch_size, training.gradient_accumulation_steps)
-    *batches, last = [whole, *equal_batches(*whole)]
+    *batches, last = [whole, *smaller]
     for batch in batches:
         tried = _with_batches(plan, *batch)
         measured = _measured(tried)
@@ -62,7 +66,7 @@ def _measured(plan: Plan) -> Measured | None:
     return None
 
 
-def _told(plan: Plan, batch: tuple[int, int], whole: tuple[int, int]) -> Plan:
+def _told(plan: Plan, batch: Batch, whole: Batch) -> Plan:
     if batch != whole:
         say(f"fits, and trains the same: {words_of(*batch)}")
     return plan

@@ -132,6 +132,9 @@ def check_plan(plan: Plan, place: Path, store: Store) -> None:
 def measure(plan: Plan) -> Measured:
     """One step to warm up, one on the clock, then a picture; written nowhere."""
     setup = plan.setup
+    if torch.device(setup.model.device).type == "cuda":
+        # An attempt that did not fit left its own.
+        torch.cuda.reset_peak_memory_stats(setup.model.device)
     workers = setup.recipes.hardware.dataloader_num_workers
     batches = micro_batches(setup.pictures, setup.timetable.order, range(2), 0, workers)
     updater = Updater(setup)

@@ -1,6 +1,7 @@
 """From gradients to changed parameters: after the backward pass, or within it."""
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 import torch
@@ -9,17 +10,45 @@ from torch import Tensor, nn
 
 from sdexp.engine.train.state import TrainingState
 from sdexp.ground.errors import DivergedError
+from sdexp.ground.interrupt import stay
 
 # Gradients that wait for their step within the backward pass, in bytes.
 WAITING = 256 * 2**20
+# Where fused kernels divide gradients by a factor; those of Apple's GPUs leave it out.
+FOLDING = ("cpu", "cuda")
 UNCHANGED = "stopped before the update, weights unchanged"
 
 
-class GradientStep:
+class AbstractGradientStep(ABC):
+    """What becomes of the gradients of a step; verify: stands before the first change."""
+
+    def __init__(
+        self, state: TrainingState, accelerator: Accelerator, verify: Callable[[], None]
+    ) -> None:
+        self.state = state
+        self.accelerator = accelerator
+        self.verify = verify
+
+    @abstractmethod
+    def unreached(self) -> list[str]:
+        """Names of trained tensors that the last backward pass gave no gradient."""
+
+    @abstractmethod
+    def before(self, loss: Tensor) -> None:
+        """What has to be known before a backward pass from this loss."""
+
+    @abstractmethod
+    def apply(self, loss: float) -> float:
+        """Finish the step, once the backward passes are done; the norm before clipping.
+
+        Raises `DivergedError` where loss or norm are not finite.
+        """
+
+
+class StepAfterBackward(AbstractGradientStep):
     """One step of the optimizer over all gradients, once they are all there.
 
-    verify: stands before the first change of the parameters; limit: of the norm of all gradients
-    together.
+    limit: of the norm of all gradients together.
     """
 
     def __init__(
@@ -29,24 +58,17 @@ class GradientStep:
         verify: Callable[[], None],
         limit: float,
     ) -> None:
-        self.state = state
-        self.accelerator = accelerator
-        self.verify = verify
+        super().__init__(state, accelerator, verify)
         self.limit = limit
 
     def unreached(self) -> list[str]:
-        """Names of trained tensors that the last backward pass gave no gradient."""
         return [name for name, p in self.state.trained.items() if p.grad is None]
 
     def before(self, loss: Tensor) -> None:
-        """What has to be known before a backward pass from this loss."""
-        return None
+        """Nothing: all is checked before the step."""
 
     def apply(self, loss: float) -> float:
-        """Sum over processes, check, clip once, step; returns the norm before clipping.
-
-        Raises `DivergedError`, before anything is changed, where loss or norm are not finite.
-        """
+        """Sum over processes, check, clip once, step."""
         if self.accelerator.num_processes > 1:
             self._sum()
         self.accelerator.unscale_gradients(self.state.optimizer)
@@ -55,7 +77,7 @@ class GradientStep:
         # A gradient scaler skips overflowing steps by itself; a loss that is no number is final.
         scaled = self.accelerator.scaler is not None
         self.verify()
-        check_finite(self.state.step, loss, 0.0 if scaled else float(norm), UNCHANGED)
+        check_step(self.state.step, loss, 0.0 if scaled else float(norm), UNCHANGED)
         self._step(norm)
         self.state.optimizer.zero_grad()
         return float(norm)
@@ -68,7 +90,8 @@ class GradientStep:
         optimizer = self.state.optimizer.optimizer
         # As torch adds it to the norm.
         excess = (norm + 1e-6) / self.limit
-        folds = getattr(optimizer, "_step_supports_amp_scaling", False)
+        fused = "fused" in optimizer.defaults and optimizer.defaults["fused"]
+        folds = fused and norm.device.type in FOLDING
         if excess <= 1 or not math.isfinite(excess):
             self.state.optimizer.step()
         elif folds and self.accelerator.scaler is None:
@@ -91,7 +114,7 @@ class GradientStep:
             parameter.grad = torch.empty_like(parameter).copy_(part.view(parameter.shape))
 
 
-class StepInBackward(GradientStep):
+class StepInBackward(AbstractGradientStep):
     """Steps while gradients still come, so that few of them lie in memory at once.
 
     The same numbers as one step after it, of one micro-batch and without clipping: a gradient is
@@ -102,7 +125,7 @@ class StepInBackward(GradientStep):
     def __init__(
         self, state: TrainingState, accelerator: Accelerator, verify: Callable[[], None]
     ) -> None:
-        super().__init__(state, accelerator, verify, math.inf)
+        super().__init__(state, accelerator, verify)
         self._waiting: list[nn.Parameter] = []
         self._norms: list[Tensor] = []
         self._reached: set[nn.Parameter] = set()
@@ -113,10 +136,12 @@ class StepInBackward(GradientStep):
         return [name for name, p in self.state.trained.items() if p not in self._reached]
 
     def before(self, loss: Tensor) -> None:
-        check_finite(self.state.step, float(loss.detach()), 0.0, UNCHANGED)
+        check_step(self.state.step, float(loss.detach()), 0.0, UNCHANGED)
         self.verify()
         self._norms.clear()
         self._reached.clear()
+        # A signal now would leave some parameters a step ahead of the others.
+        stay()
 
     def apply(self, loss: float) -> float:
         self._step_over_waiting()
@@ -130,16 +155,18 @@ class StepInBackward(GradientStep):
             self._step_over_waiting()
 
     def _step_over_waiting(self) -> None:
+        if not self._waiting:
+            return
         norm = torch.nn.utils.get_total_norm([p.grad for p in self._waiting if p.grad is not None])
         done = "stopped within the update"
-        check_finite(self.state.step, 0.0, float(norm), done)
+        check_step(self.state.step, 0.0, float(norm), done)
         self._norms.append(norm)
         self.state.optimizer.step()
         self.state.optimizer.zero_grad()
         self._waiting.clear()
 
 
-def check_finite(step: int, loss: float, norm: float, done: str) -> None:
+def check_step(step: int, loss: float, norm: float, done: str) -> None:
     """Raise `DivergedError` where a loss, or the norm of gradients, is no finite number."""
     if not (math.isfinite(loss) and math.isfinite(norm)):
         raise DivergedError(

@@ -28,8 +28,9 @@ def write_weights_of(run: RunFolder, recipes: Recipes, step: int) -> Path:
     model = recipes.model.load("cpu")
     check_original(run, model.fingerprints())
     trained = attach(recipes, model)
-    tensors = read_checkpoint(run.checkpoints, step).tensors
-    served = tensors["ema" if "ema" in tensors else "trained"]
+    checkpoint = read_checkpoint(run.checkpoints, step)
+    # Before its first update the average is not served.
+    served = checkpoint.tensors["ema" if checkpoint.values["ema_step"] else "trained"]
     with torch.no_grad():
         for name, parameter in trained.items():
             parameter.copy_(served[name])

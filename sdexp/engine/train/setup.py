@@ -79,13 +79,16 @@ def set_up(run: RunFolder, recipes: Recipes, store: Store) -> Setup:
     """Open the data, load the model and attach the strategy."""
     training = recipes.training
     accelerator = make_accelerator(recipes.hardware)
-    keep_compiled(store.root / "compiled")
+    keep_compiled(store.root.with_name("compiled"))
     data = open_data(run, recipes, "train")
     model = recipes.model.load(str(accelerator.device))
     identity = Identity(model, store)
     timetable = timetable_of(recipes, data, accelerator.num_processes, model.sample_size)
     tower = _tower(recipes, model, store)
     cache = MomentCache(model, store) if training.cache_latents and tower is None else None
+    if accelerator.device.type != "cpu":
+        # Memory of a GPU has no room for numbers in two types; that of files costs nothing.
+        identity.verify()
     state = _state(recipes, model, accelerator, timetable.total, encodes_once=cache is not None)
     _remember_prompts(model, data, timetable)
     dropout = recipes.objective.caption_dropout_rate

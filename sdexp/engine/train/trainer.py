@@ -57,6 +57,8 @@ class Trainer:
             say(f"warning: {line}", is_main)
         (step,) = broadcast_object_list([step])
         if step is not None:
+            # What is measured of the original must not see the checkpoint in its place.
+            self.setup.identity.verify_before(self.state.parameters)
             self.state.restore(read_checkpoint(self.run.checkpoints, step))
             say(f"resuming after step {step}", is_main)
         self.saved = step

@@ -9,7 +9,11 @@ from functools import partial
 import torch
 
 from sdexp.engine.hardware import rate_factors
-from sdexp.engine.train.gradients import GradientStep, StepInBackward
+from sdexp.engine.train.gradients import (
+    AbstractGradientStep,
+    StepAfterBackward,
+    StepInBackward,
+)
 from sdexp.engine.train.items import Item
 from sdexp.engine.train.setup import Setup
 from sdexp.ground.errors import ConfigError
@@ -39,13 +43,13 @@ class StepResult:
         return f"loss {self.loss:.4f} lr {rate:.2e} {speed:.1f} images/s"
 
 
-def gradient_step(setup: Setup) -> GradientStep:
+def gradient_step(setup: Setup) -> AbstractGradientStep:
     """How the gradients of a training become changes."""
     verify = partial(setup.identity.verify_before, setup.state.parameters)
     if setup.recipes.hardware.optimizer_in_backward:
         return StepInBackward(setup.state, setup.accelerator, verify)
     limit = setup.recipes.training.max_grad_norm or math.inf
-    return GradientStep(setup.state, setup.accelerator, verify, limit)
+    return StepAfterBackward(setup.state, setup.accelerator, verify, limit)
 
 
 class Updater:

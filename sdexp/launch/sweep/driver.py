@@ -62,9 +62,6 @@ class Driver:
 
     def run(self, received: Received) -> None:
         """Until nothing is left to do, or a signal has ended what was at work."""
-        if self.is_warm:
-            # All places have an equal share of the cores.
-            start_server(allocation() | self.free[0].variables)
         while self.running or (self.waiting and received.first is None):
             while self.free and self.waiting and received.first is None:
                 self._start(self.waiting.popleft(), self.free.pop(0))
@@ -86,6 +83,8 @@ class Driver:
 
     def _child(self, run: RunFolder, slot: Slot, output: BinaryIO) -> Child:
         if self.is_warm:
+            # All places have an equal share of the cores.
+            start_server(allocation() | slot.variables)
             return start_from_server(JOB, [str(run.path)], slot.variables, run.output)
         return start(JOB, [str(run.path)], slot.variables, output=output)
 

@@ -1,4 +1,4 @@
-"""Many runs: all composed and checked first, each a fresh child, none harmed by another."""
+"""Many runs: all composed and checked first, each a child of its own, none harmed by another."""
 
 import shlex
 from typing import Any

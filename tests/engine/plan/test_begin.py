@@ -18,7 +18,7 @@ def test_a_run_goes_on_with_the_data_and_weights_that_it_began_with(
 ) -> None:
     run = RunFolder(tmp_path)
     run.write_record(RunRecord(data={"train": split("a")}, base_weights={"unet": "b"}))
-    check_unchanged(run, {"unet": unet}, manifest)
+    check_unchanged(run, {"unet": "b"}, "a")
     save_checkpoint(run.checkpoints, Checkpoint(1, {"trained": {}}, {}), keep=1)
     check_unchanged(run, {"unet": "b"}, "a")
     with pytest.raises(DataError, match="changed since th"):

@@ -8,6 +8,7 @@ import torch
 from sdexp.engine.plan.fitting import measure_what_fits
 from sdexp.engine.plan.plan import make_plan
 from sdexp.engine.train.losses import LossOfItems
+from sdexp.ground.batches import equal_batches
 from sdexp.ground.store import Store
 
 
@@ -42,7 +43,7 @@ BATCH = ("training.train_batch_size=6", "training.gradient_accumulation_steps=2"
 def test_the_largest_batch_that_fits_is_found(
     plan: Any, little_memory: list[int], capfd: pytest.CaptureFixture[str]
 ) -> None:
-    fitting, measured = measure_what_fits(plan(*BATCH))
+    fitting, measured = measure_what_fits(plan(*BATCH), equal_batches(6, 2))
     order = fitting.timetable.order
     assert (order.batch_size, order.accumulation, order.samples_per_step) == (3, 4, 12)
     assert little_memory[:2] == [6, 4] and little_memory[2:] == [3] * 8, "two steps"
@@ -57,7 +58,7 @@ def test_the_largest_batch_that_fits_is_found(
 def test_what_fits_is_left_as_it_is(
     plan: Any, little_memory: list[int], capfd: pytest.CaptureFixture[str]
 ) -> None:
-    fitting, _ = measure_what_fits(plan("training.train_batch_size=3"))
+    fitting, _ = measure_what_fits(plan("training.train_batch_size=3"), [(1, 3)])
     assert fitting.timetable.order.batch_size == 3
     assert "fit" not in capfd.readouterr().out
 
@@ -68,7 +69,7 @@ def test_nothing_fits(plan: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(LossOfItems, "__call__", refuse)
     with pytest.raises(torch.OutOfMemoryError):
-        measure_what_fits(plan("training.train_batch_size=2"))
+        measure_what_fits(plan("training.train_batch_size=2"), [(1, 2)])
 
 
 def test_other_faults_are_no_lack_of_memory(plan: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,4 +78,4 @@ def test_other_faults_are_no_lack_of_memory(plan: Any, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(LossOfItems, "__call__", fail)
     with pytest.raises(RuntimeError, match="shapes differ"):
-        measure_what_fits(plan("training.train_batch_size=2"))
+        measure_what_fits(plan("training.train_batch_size=2"), [(1, 2)])

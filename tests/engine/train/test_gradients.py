@@ -1,4 +1,6 @@
 import math
+import os
+import signal
 from typing import Any
 
 import pytest
@@ -6,10 +8,12 @@ import torch
 from accelerate import Accelerator
 
 from sdexp.engine.train import gradients
-from sdexp.engine.train.gradients import GradientStep, StepInBackward
+from sdexp.engine.train.checkpoint import saved_steps
+from sdexp.engine.train.gradients import StepAfterBackward, StepInBackward
 from sdexp.engine.train.setup import set_up
 from sdexp.engine.train.trainer import Trainer
 from sdexp.ground.errors import DivergedError
+from sdexp.ground.interrupt import Interrupted, listening
 from sdexp.ground.store import Store
 from tests.commands import digest
 from tests.engine.train.runs import losses
@@ -41,7 +45,7 @@ def test_clipping_is_that_of_torch(kind: Any, arguments: dict[str, Any], scale: 
     own = {"eps": 1.0} if kind is torch.optim.AdamW else {}
     ours = State(kind, accelerator, **arguments, **own)
     theirs = State(kind, accelerator, **own)
-    work = GradientStep(ours, accelerator, lambda: None, limit=0.5)  # type: ignore[arg-type]
+    work = StepAfterBackward(ours, accelerator, lambda: None, limit=0.5)  # type: ignore[arg-type]
     for _ in range(3):
         ours.loss(scale).backward()
         theirs.loss(scale).backward()
@@ -109,3 +113,27 @@ def test_what_is_not_finite_ends_it(
     with pytest.raises(DivergedError, match=f"not finite; stopped .*{said}"):
         Trainer(run, setup).train()
     assert not run.weights.exists()
+
+
+def test_a_signal_within_the_backward_pass_waits_for_the_end_of_the_step(
+    tiny_run: Any, tiny_recipes: Any, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is saved then is whole, and the run goes on to the same bits."""
+    monkeypatch.setattr(gradients, "WAITING", 1)
+    words = ("finetune=unet", *IN_BACKWARD, "training.max_train_steps=4")
+    whole = tiny_run("whole", *words)
+    Trainer(whole, set_up(whole, tiny_recipes(*words), store)).train()
+    run = tiny_run("cut", *words)
+    one = Trainer(run, set_up(run, tiny_recipes(*words), store))
+    first = one.state.parameters[0]
+
+    def signal_in_the_third(gradient: torch.Tensor) -> None:
+        if one.state.step == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    first.register_hook(signal_in_the_third)
+    with listening(), pytest.raises(Interrupted):
+        one.train()
+    assert saved_steps(run.checkpoints)[-1] == 3
+    Trainer(run, set_up(run, tiny_recipes(*words), store)).train()
+    assert digest(run.weights) == digest(whole.weights)

@@ -27,6 +27,15 @@ def test_weights_of_a_step_are_those_of_a_run_of_that_length(
     assert write_weights_of(long, recipes, 3) == folder
 
 
+def test_before_its_first_update_the_average_is_not_served(train: Any, tiny_recipes: Any) -> None:
+    words = ["finetune=unet", "scheduler=constant", "training.checkpointing_steps=1"]
+    words += ["training.checkpoints_total_limit=4"]
+    late = [*words, "training.use_ema=true", "training.ema_update_interval=3"]
+    run = train("late", *late, "training.max_train_steps=4")
+    raw = train("raw", *words, "training.max_train_steps=2")
+    assert digest(write_weights_of(run, tiny_recipes(*late), 2)) == digest(raw.weights)
+
+
 def test_a_step_without_a_checkpoint_is_told(train: Any, tiny_recipes: Any) -> None:
     run = train("run")
     with pytest.raises(ConfigError, match="checkpoint=000003: there is no such one; there are"):

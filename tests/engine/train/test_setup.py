@@ -56,4 +56,4 @@ def test_compiled_blocks_train_the_same(
     assert losses(compiled) == pytest.approx(losses(plain), rel=1e-4)
     names = [sorted(load_file(next(r.weights.glob("*.safetensors")))) for r in (plain, compiled)]
     assert names[0] == names[1]
-    assert list((store.root / "compiled").iterdir())
+    assert list(store.root.with_name("compiled").iterdir())

@@ -1,14 +1,17 @@
 """The training loop, run for real on the embedded model with a handful of steps."""
 
 import os
+import shutil
 import signal
 import sys
+import threading
 from typing import Any
 
 import pytest
 
 from sdexp.engine.train.checkpoint import saved_steps
 from sdexp.engine.train.update import StepResult
+from sdexp.ground.fingerprints import NetworkState
 from sdexp.ground.interrupt import Interrupted, check_interrupt, listening
 from sdexp.ground.store import Store
 from tests.commands import digest
@@ -139,3 +142,23 @@ def send_on_call(owner: Any, name: str, number: int) -> None:
         return work(*arguments)
 
     setattr(owner, name, sending)
+
+
+def test_what_is_measured_of_the_original_never_sees_a_checkpoint(
+    tiny_run: Any, tiny_recipes: Any, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A resumed run puts its checkpoint into the tensors that are being measured."""
+    words = ("finetune=unet", "training.checkpointing_steps=1", "training.max_train_steps=2")
+    run = tiny_run("run", *words)
+    trainer(run, tiny_recipes, store, *words).train()
+    shutil.rmtree(run.weights)
+    began = threading.Event()
+    hash_it = NetworkState.sha256
+
+    def late(state: NetworkState) -> str:
+        began.wait(timeout=0.5)
+        return hash_it(state)
+
+    monkeypatch.setattr(NetworkState, "sha256", late)
+    trainer(run, tiny_recipes, store, *words).train()
+    assert run.weights.is_dir()
