@@ -6,7 +6,7 @@ from torch import nn
 
 from sdexp.model.packed import PackedConv2d, is_packable, pack_convolutions
 
-SHAPES = [(1, 48, 4, 4), (3, 48, 7, 5), (1, 48, 1, 1)]
+SHAPES = [(1, 48, 4, 4), (3, 48, 7, 5), (1, 48, 3, 3)]
 
 
 def network(kernel: int = 3, padding: int = 1, bias: bool = True) -> nn.Sequential:
@@ -31,8 +31,6 @@ def test_both_passes_are_those_of_the_plain_convolution(
     kernel: int, padding: int, bias: bool, shape: tuple[int, ...]
 ) -> None:
     plain = network(kernel, padding, bias)
-    if shape[-1] + 2 * padding < kernel:
-        pytest.skip("the kernel is larger than the picture")
     packed = copy.deepcopy(plain)
     assert pack_convolutions(packed, torch.float32) == 1
     for got, wanted in zip(passes(packed, shape), passes(plain, shape), strict=True):
