@@ -13,6 +13,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,19 +28,13 @@ COMMON = [
 ]  # fmt: skip
 
 
-def loop(run: Path) -> None:
-    """What people write; runs in a process of its own."""
-    import numpy as np
+def features() -> Any:
+    """A module for torchmetrics: what the network of our own distances sees."""
     import timm
     import torch
-    from diffusers import DDIMScheduler, StableDiffusionPipeline
-    from PIL import Image
     from safetensors.torch import load_file
-    from torchmetrics.image.fid import FrechetInceptionDistance
-    from torchmetrics.image.kid import KernelInceptionDistance
-    from transformers import CLIPModel, CLIPProcessor
 
-    network = timm.create_model("tf_efficientnet_lite0", num_classes=0)
+    network = timm.create_model("tf_efficientnet_lite0", num_classes=0).eval()
     network.load_state_dict(load_file(ASSETS / "efficientnet_lite0" / "model.safetensors"), False)
 
     class Features(torch.nn.Module):
@@ -47,19 +42,38 @@ def loop(run: Path) -> None:
 
         def forward(self, pictures: Any) -> Any:
             pixels = torch.nn.functional.interpolate(pictures.float() / 255, size=224)
-            return network.eval()((pixels - 0.5) / 0.5)
+            return network((pixels - 0.5) / 0.5)
+
+    return Features()
+
+
+def clip_scorer() -> Callable[[Any, str], float]:
+    """Of a picture and its prompt: CLIPScore of torchmetrics 1.9 fails with transformers 5."""
+    import torch
+    from transformers import CLIPModel, CLIPProcessor
 
     clip: Any = CLIPModel.from_pretrained(ASSETS / "pocket-clip")
     processor: Any = CLIPProcessor.from_pretrained(ASSETS / "pocket-clip")
 
-    # CLIPScore of torchmetrics 1.9 does not go with transformers 5.
-    def clip_score(picture: Any, prompt: str) -> float:
+    def score(picture: Any, prompt: str) -> float:
         inputs = processor(text=[prompt], images=picture, return_tensors="pt", padding=True)
         with torch.no_grad():
             out = clip(**inputs)
-        similarity = torch.cosine_similarity(out.image_embeds, out.text_embeds)
-        return 100 * max(similarity.item(), 0.0)
+        return 100 * max(torch.cosine_similarity(out.image_embeds, out.text_embeds).item(), 0.0)
 
+    return score
+
+
+def loop(run: Path) -> None:
+    """What people write; runs in a process of its own."""
+    import numpy as np
+    import torch
+    from diffusers import DDIMScheduler, StableDiffusionPipeline
+    from PIL import Image
+    from torchmetrics.image.fid import FrechetInceptionDistance
+    from torchmetrics.image.kid import KernelInceptionDistance
+
+    clip_score = clip_scorer()
     pipe: Any = StableDiffusionPipeline.from_pretrained(ASSETS / "pocket-sd", safety_checker=None)
     pipe.scheduler = DDIMScheduler.from_config(pipe.scheduler.config)
     pipe.set_progress_bar_config(disable=True)
@@ -70,8 +84,8 @@ def loop(run: Path) -> None:
         if name == "finetuned":
             pipe.load_lora_weights(run / "weights")
         scores = []
-        fd: Any = FrechetInceptionDistance(feature=Features())
-        kid: Any = KernelInceptionDistance(feature=Features(), subset_size=len(prompts))
+        fd: Any = FrechetInceptionDistance(feature=features())
+        kid: Any = KernelInceptionDistance(feature=features(), subset_size=len(prompts))
         for number, prompt in enumerate(prompts):
             generator = torch.Generator().manual_seed(number)
             made = pipe(

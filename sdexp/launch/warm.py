@@ -97,7 +97,7 @@ def start_from_server(
     """`python -m module` in a session of its own; what it prints is added to `output`."""
     context = multiprocessing.get_context("forkserver")
     own = dict(os.environ) | variables
-    process = context.Process(target=_become, args=(module, arguments, own, os.getcwd(), output))
+    process = context.Process(target=_become, args=(module, arguments, own, output))
     with _unknown_main():
         process.start()
     return Forked(process)
@@ -107,7 +107,7 @@ def start_forked(module: str, arguments: list[str], variables: dict[str, str]) -
     """The same from this process, which was started so itself; it prints where this one does."""
     context = multiprocessing.get_context("fork")
     own = dict(os.environ) | variables
-    process = context.Process(target=_become, args=(module, arguments, own, os.getcwd(), None))
+    process = context.Process(target=_become, args=(module, arguments, own, None))
     process.start()
     return Forked(process)
 
@@ -122,12 +122,11 @@ class _Warm:
 
 
 def _become(
-    module: str, arguments: list[str], variables: dict[str, str], place: str, output: Path | None
+    module: str, arguments: list[str], variables: dict[str, str], output: Path | None
 ) -> None:
-    """Be what `python -m module` would be in a folder; variables: the whole environment."""
+    """Be what `python -m module` would be; variables: the whole environment."""
     os.setsid()
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
-    os.chdir(place)
     _Warm.is_warm = True
     os.environ.clear()
     os.environ.update(variables)

@@ -28,6 +28,14 @@ def load(folder: Path, config: Any) -> Any:
     return lambda: build_recipes(config(named)).model.load("cpu")
 
 
+def change_last_byte(folder: Path) -> None:
+    """Of the weights in a folder."""
+    file = next(folder.glob("*.safetensors"))
+    data = bytearray(file.read_bytes())
+    data[-1] ^= 1
+    file.write_bytes(data)
+
+
 def entries(store: Store) -> int:
     return len(list((store.root / KIND).rglob("*.bin")))
 
@@ -90,10 +98,7 @@ def test_only_networks_that_change_are_waited_for(load: Any, store: Store) -> No
 def test_a_changed_file_is_measured_anew(load: Any, folder: Path, store: Store) -> None:
     before = Identity(load(), store)
     before.verify()
-    file = next((folder / "unet").glob("*.safetensors"))
-    data = bytearray(file.read_bytes())
-    data[-1] ^= 1
-    file.write_bytes(data)
+    change_last_byte(folder / "unet")
     after = Identity(load(), store)
     after.verify()
     changed = [name for name in after.prints if after.prints[name] != before.prints[name]]
@@ -109,10 +114,7 @@ def test_other_bytes_under_the_same_time_are_found_and_forgotten(
     monkeypatch.setattr(identity, "_key", key)
     before = Identity(load(), store)
     before.verify()
-    file = next((folder / "vae").glob("*.safetensors"))
-    data = bytearray(file.read_bytes())
-    data[-1] ^= 1
-    file.write_bytes(data)
+    change_last_byte(folder / "vae")
     taken = Identity(load(), store)
     assert taken.prints == before.prints
     taken.verify(["unet"])

@@ -37,6 +37,8 @@ def test_moments_are_shared_by_all_precisions(
     for name, words in (("exact", ()), ("half", half)):
         one = trainer(tiny_run(name, *words), tiny_recipes, store, *words)
         one.train()
+        vae = one.setup.model.modules()["vae"]
+        assert {p.dtype for p in vae.parameters()} == {torch.float32}, "it fills the store"
         encoded[name] = one.setup.loss_of.moments.encoded
         AcceleratorState._reset_state(reset_partial_state=True)
     assert encoded["exact"] and not encoded["half"]
