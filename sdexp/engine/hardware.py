@@ -101,6 +101,15 @@ def keeps_prompts(device: str, encoders: int, visits: float) -> bool:
     return torch.device(device).type == "cpu" and encoders >= LARGE and visits >= 2
 
 
+def rests_files(device: str, trained: int) -> bool:
+    """Whether files of networks that do not train leave memory while so many numbers do.
+
+    Reading Stable Diffusion's text encoder again costs a step 0.03 s; a large training has longer
+    ones, and needs 20 bytes a number.
+    """
+    return torch.device(device).type == "cpu" and trained >= LARGE
+
+
 def keep_compiled(folder: Path) -> None:
     """Let what is compiled from now on lie there, for later runs; a person's own place stays."""
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(folder))

@@ -11,6 +11,7 @@ from sdexp.engine.hardware import (
     make_accelerator,
     packs_convolutions,
     rate_factors,
+    rests_files,
     uses_channels_last,
 )
 from sdexp.ground.config import Device, Precision, Schedule, SchedulerConfig
@@ -106,6 +107,16 @@ def test_captions_that_come_again_are_encoded_once_on_a_cpu(
     device: str, encoders: int, visits: float, expected: bool
 ) -> None:
     assert keeps_prompts(device, encoders, visits) is expected
+
+
+@pytest.mark.parametrize(
+    "device, trained, expected",
+    [("cpu", LARGE, True), ("cpu", LARGE - 1, False), ("cuda:0", LARGE, False)],
+)
+def test_files_leave_memory_while_much_trains_on_a_cpu(
+    device: str, trained: int, expected: bool
+) -> None:
+    assert rests_files(device, trained) is expected
 
 
 def test_what_cannot_be_arranged_once_is_refused() -> None:

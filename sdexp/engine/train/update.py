@@ -5,10 +5,11 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import torch
 
-from sdexp.engine.hardware import rate_factors
+from sdexp.engine.hardware import rate_factors, rests_files
 from sdexp.engine.train.gradients import (
     AbstractGradientStep,
     StepAfterBackward,
@@ -18,6 +19,7 @@ from sdexp.engine.train.items import Item
 from sdexp.engine.train.setup import Setup
 from sdexp.ground.errors import ConfigError
 from sdexp.ground.interrupt import interruptible
+from sdexp.ground.mapped import let_go
 from sdexp.ground.streams import stream_seed
 
 
@@ -52,12 +54,22 @@ def gradient_step(setup: Setup) -> AbstractGradientStep:
     return StepAfterBackward(setup.state, setup.accelerator, verify, limit)
 
 
+def resting_files(setup: Setup) -> list[Path]:
+    """Files of frozen networks that a backward pass has no use for."""
+    if not rests_files(setup.model.device, sum(p.numel() for p in setup.state.parameters)):
+        return []
+    modules = setup.model.modules()
+    files = setup.model.files().items()
+    return [f.path for n, f in files if not any(p.requires_grad for p in modules[n].parameters())]
+
+
 class Updater:
     """Changes the trained parameters, step by step."""
 
     def __init__(self, setup: Setup) -> None:
         self.setup = setup
         self.gradients = gradient_step(setup)
+        self.resting = resting_files(setup)
         self.factor = rate_factors(setup.recipes.scheduler, setup.timetable.total)
         groups = setup.state.optimizer.param_groups
         self.peaks = {group["name"]: float(group["lr"]) for group in groups}
@@ -103,6 +115,8 @@ class Updater:
                 losses = self.setup.loss_of(items)
                 loss = losses.sum() / samples
                 self.gradients.before(loss)
+                for file in self.resting:
+                    let_go(file)
                 accelerator.backward(loss)
                 total += losses.detach().sum()
         return float(accelerator.reduce(total, "sum")) / samples

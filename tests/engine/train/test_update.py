@@ -1,4 +1,5 @@
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,10 +8,11 @@ from safetensors.torch import load_file
 
 from sdexp.engine.train.setup import set_up
 from sdexp.engine.train.trainer import Trainer
+from sdexp.engine.train.update import resting_files
 from sdexp.ground.errors import ConfigError, DivergedError
 from sdexp.ground.store import Store
 from tests.checkpoints import recipe
-from tests.engine.train.runs import losses
+from tests.engine.train.runs import losses, tensors_of
 
 
 @pytest.mark.parametrize("strategy", ["unet", "lora"])
@@ -54,6 +56,34 @@ def test_learning_rates_follow_the_schedule(train: Any) -> None:
     )  # fmt: skip
     expected = {1: 0.0, 2: 0.002, 3: 0.004, 4: 0.002}
     assert losses(run, name="learning_rate") == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    "strategy, frozen", [("unet", {"text_encoder", "vae"}), ("text_encoder", {"unet", "vae"})]
+)
+def test_files_of_frozen_networks_leave_memory_before_every_backward_pass(
+    train: Any, monkeypatch: pytest.MonkeyPatch, strategy: str, frozen: set[str]
+) -> None:
+    plain = train("plain", f"finetune={strategy}")
+    given: list[Path] = []
+    monkeypatch.setattr("sdexp.engine.train.update.rests_files", lambda *_: True)
+    monkeypatch.setattr("sdexp.engine.train.update.let_go", given.append)
+    train("counted", f"finetune={strategy}")
+    assert {file.parent.name for file in given} == frozen
+    assert len(given) == len(frozen) * max(losses(plain))
+
+
+def test_what_left_memory_is_read_again_to_the_same_bits(
+    train: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = train("plain")
+    monkeypatch.setattr("sdexp.engine.train.update.rests_files", lambda *_: True)
+    rested = train("rested")
+    assert all(map(torch.equal, tensors_of(plain), tensors_of(rested)))
+
+
+def test_files_stay_while_little_trains(tiny_run: Any, tiny_recipes: Any, store: Store) -> None:
+    assert resting_files(set_up(tiny_run("little"), tiny_recipes(), store)) == []
 
 
 def test_a_tensor_that_the_loss_does_not_see_ends_the_run(
