@@ -13,7 +13,7 @@ from sdexp.finetune.formats import (
     write_kohya,
     write_peft,
 )
-from sdexp.finetune.peft import merged
+from sdexp.finetune.merging import merged
 from sdexp.ground.assets import public_name
 from sdexp.ground.errors import ConfigError
 from sdexp.ground.run import RunFolder

@@ -16,12 +16,13 @@ from sdexp.finetune.base import (
     write_component,
 )
 from sdexp.finetune.layouts import ADAPTER
+from sdexp.finetune.merging import merged
 from sdexp.ground.build import did_you_mean
 from sdexp.ground.errors import ConfigError, DivergedError
 from sdexp.model.base import LoadedModel
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
 
 @dataclass(frozen=True)
@@ -98,26 +99,3 @@ class Peft(AbstractFinetune):
 
     def restore(self, model: LoadedModel, folder: Path) -> Restored:
         return exchange_networks(model, self.components, folder)
-
-
-def merged(module: nn.Module) -> tuple[dict[str, Tensor], bool]:
-    """The tensors of a network with its adapters' work in them, and whether they do any.
-
-    Under the names that the network had before.
-    """
-    from copy import deepcopy
-
-    import torch
-    from peft.tuners.tuners_utils import BaseTunerLayer
-
-    copied = deepcopy(module)
-    layers = {n: m for n, m in copied.named_modules() if isinstance(m, BaseTunerLayer)}
-    changed = False
-    for name, layer in layers.items():
-        base: Any = layer.get_base_layer()
-        before = base.weight.detach().clone()
-        layer.merge(safe_merge=True)
-        changed = changed or not torch.equal(before, base.weight)
-        parent, _, own = name.rpartition(".")
-        setattr(copied.get_submodule(parent), own, base)
-    return copied.state_dict(), changed

@@ -156,12 +156,12 @@ class LoadedLatentDiffusion(LoadedModel):
 
         pipeline = self.pipeline
         pipeline.scheduler = new_sampler(sampling.sampler, self._scheduler)
-        # Some families have another condition for no negative prompt than for an empty one.
-        negative = sampling.negative_prompt
+        # A training may read what is kept of these prompts, which inference mode would forbid.
+        with torch.no_grad():
+            texts = self.text.inputs(prompts, sampling.negative_prompt)
         with torch.inference_mode():
             result = pipeline(
-                prompt=prompts,
-                negative_prompt=[negative] * len(prompts) if negative else None,
+                **texts,
                 height=sampling.resolution,
                 width=sampling.resolution,
                 num_inference_steps=sampling.num_inference_steps,

@@ -39,6 +39,13 @@ class AbstractTextSide(ABC):
     def encode(self, prompts: list[str], framings: list[Framing]) -> Condition:
         """The condition of B samples; prompts are cut at the tokenizer's length."""
 
+    @abstractmethod
+    def inputs(self, prompts: list[str], negative_prompt: str) -> dict[str, Tensor]:
+        """What the family's pipeline of diffusers takes in place of B prompts, each [B, ...].
+
+        The negative prompt is read once for all; "" stands for none.
+        """
+
     def outputs(self, prompts: list[str]) -> tuple[Tensor, ...]:
         """What the family takes from its encoders, each [B, ...]."""
         import torch
@@ -84,6 +91,14 @@ class OneEncoder(AbstractTextSide):
         (states,) = self.outputs(prompts)
         return Condition(states)
 
+    def inputs(self, prompts: list[str], negative_prompt: str) -> dict[str, Tensor]:
+        (states,) = self.outputs(prompts)
+        (negative,) = self.outputs([negative_prompt])
+        return {
+            "prompt_embeds": states,
+            "negative_prompt_embeds": negative.expand_as(states),
+        }
+
     def compute(self, ids: Tensor) -> tuple[Tensor, ...]:
         return (self.encoders["text_encoder"](ids[:, 0]).last_hidden_state,)
 
@@ -109,6 +124,22 @@ class TwoEncoders(AbstractTextSide):
         states, pooled = self.outputs(prompts)
         sizes = [[*f.original_size, *f.top_left, *f.target_size] for f in framings]
         return Condition(states, pooled, torch.tensor(sizes, device=states.device))
+
+    def inputs(self, prompts: list[str], negative_prompt: str) -> dict[str, Tensor]:
+        """Without a negative prompt its states are zeros (as the family's pipeline has it)."""
+        import torch
+
+        states, pooled = self.outputs(prompts)
+        if negative_prompt:
+            negative, pooled_negative = self.outputs([negative_prompt])
+        else:
+            negative, pooled_negative = (torch.zeros_like(part[:1]) for part in (states, pooled))
+        return {
+            "prompt_embeds": states,
+            "negative_prompt_embeds": negative.expand_as(states),
+            "pooled_prompt_embeds": pooled,
+            "negative_pooled_prompt_embeds": pooled_negative.expand_as(pooled),
+        }
 
     def compute(self, ids: Tensor) -> tuple[Tensor, ...]:
         import torch

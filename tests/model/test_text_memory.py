@@ -3,9 +3,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from sdexp.ground.sampling import Sampling
 from sdexp.model.base import Framing
 from sdexp.model.text_memory import TextMemory
-from tests.checkpoints import of
+from tests.checkpoints import draws, of
 
 FRAMINGS = [Framing((64, 64), (0, 0), (64, 64)), Framing((90, 64), (8, 0), (64, 64))]
 
@@ -22,6 +23,17 @@ def test_a_prompt_that_comes_again_is_not_encoded(folders: dict[str, Path], fami
         if kept.pooled is not None and kept.sizes is not None:
             assert kept.sizes.tolist()[1] == [90, 64, 8, 0, 64, 64], "of each sample"
     assert model.text.memory.encoded == 2  # type: ignore[attr-defined]
+
+
+def test_a_training_reads_what_was_kept_for_pictures(folders: dict[str, Path]) -> None:
+    model = of(folders, "sd1").load("cpu")
+    model.remember_prompts(10**9)
+    model.generate(["a dog"], draws((4, 8, 8), 1), Sampling("ddim", 1, 3.0, "", 64))
+    unet = model.modules()["unet"].requires_grad_(True)
+    condition = model.encode_prompts(["a dog"], FRAMINGS[:1])
+    model.predict(torch.zeros(1, 4, 8, 8), torch.tensor([5]), condition).sum().backward()
+    assert all(p.grad is not None for n, p in unet.named_parameters() if "attn2.to_k" in n)
+    assert model.text.memory.encoded == 2, "the prompt and the empty one"  # type: ignore[attr-defined]
 
 
 def outputs(ids: torch.Tensor) -> tuple[torch.Tensor, ...]:

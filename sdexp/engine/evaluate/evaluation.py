@@ -19,6 +19,7 @@ from sdexp.engine.images import save_png
 from sdexp.engine.originals import check_original
 from sdexp.engine.prompts import Prompt, evaluation_data, evaluation_prompts, sampling_of
 from sdexp.engine.weights import apply_weights
+from sdexp.finetune.merging import merge
 from sdexp.ground.applied import Applied
 from sdexp.ground.config import Control
 from sdexp.ground.errors import DataError
@@ -179,10 +180,14 @@ def _maker(work: Evaluation, model: LoadedModel, accelerator: Accelerator) -> Pi
 
 
 def _applied(work: Evaluation, model: LoadedModel) -> Applied | None:
-    """Put the run's weights into a fresh original, and prove it; None for a control."""
+    """Put the run's weights into a fresh original, and prove it; None for a control.
+
+    Adapters are worked in once they are proved: the model is used for this comparison only.
+    """
     if work.recipes.evaluation.control == Control.self:
         return None
     applied = apply_weights(work.recipes.finetune, model, work.weights).applied
+    merge(model)
     say(
         f"{applied.applied} tensors applied, {applied.changed} differ from the original's, "
         "none missing, none unexpected"
