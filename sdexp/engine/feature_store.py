@@ -18,6 +18,7 @@ class FeatureStore:
     def __init__(self, backbone: LoadedBackbone, store: Store, device: str) -> None:
         self._store = store
         self._facts = [
+            "layout of the backbone's own choice",
             backbone.sha256,
             torch.device(device).type,
             str(torch.get_num_threads()),

@@ -89,6 +89,41 @@ class FrechetDistance(AbstractDistance):
         traces = np.sum(root**2) + np.sum(self._root**2)
         return float(shift @ shift + traces - 2 * np.linalg.norm(root @ self._root.T, "nuc"))
 
+    def swapped(self, features: np.ndarray, swaps: np.ndarray) -> np.ndarray:
+        """As above, from products of all features that are computed once."""
+        _, prompts, replicates, width = features.shape
+        points = checked(features.reshape(-1, width)) - self._mean
+        products = points @ self._root.T
+        if products.shape[1] > len(products):
+            # Of any of its rows the singular values are those of the triangular factor's.
+            products = np.linalg.qr(products.T, mode="r").T
+        parts = _Parts(points @ points.T, products)
+        places = np.arange(len(points)).reshape(2, prompts, replicates)
+        own = np.arange(prompts)
+
+        def side(labels: np.ndarray) -> float:
+            return parts.distance(places[labels.astype(int), own].ravel())
+
+        return np.array([side(~labels) - side(labels) for labels in swaps])
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """Products of features, less the real mean, with one another, and with the real root."""
+
+    gram: np.ndarray
+    products: np.ndarray
+
+    def distance(self, rows: np.ndarray) -> float:
+        """The Frechet distance of some of the features, less the real trace."""
+        count = len(rows)
+        gram = self.gram[np.ix_(rows, rows)]
+        shift = gram.mean()
+        products = self.products[rows]
+        root = (products - products.mean(axis=0)) / (count - 1) ** 0.5
+        trace = (np.trace(gram) - count * shift) / (count - 1)
+        return float(shift + trace - 2 * np.linalg.norm(root, "nuc"))
+
 
 @dataclass(frozen=True, eq=False)
 class KernelDistance(AbstractDistance):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from sdexp.stats.distances import (
+    AbstractDistance,
     FrechetDistance,
     KernelDistance,
     PlainDistance,
@@ -12,7 +13,21 @@ from sdexp.stats.distances import (
     gaussian_kernel,
     kernel_distance,
 )
+from sdexp.stats.signs import swaps
 from tests.stats.clouds import DISTANCES, Kind, cloud, models
+
+
+@pytest.mark.parametrize("shape", [(8, 1, 6), (5, 3, 40), (2, 1, 3)])
+@pytest.mark.parametrize("references", [4, 30])
+def test_swaps_of_a_frechet_distance_are_those_of_plain_distances(
+    shape: tuple[int, int, int], references: int
+) -> None:
+    rng = np.random.default_rng(0)
+    features = rng.normal(3.0, 1.0, (2, *shape))
+    distance = FrechetDistance(rng.normal(size=(references, shape[-1])))
+    labels = swaps(shape[0], rng, 20)
+    expected = AbstractDistance.swapped(distance, features, labels)
+    np.testing.assert_allclose(distance.swapped(features, labels), expected, rtol=1e-10, atol=1e-10)
 
 
 @pytest.mark.parametrize(
