@@ -45,13 +45,24 @@ class StepResult:
         return f"loss {self.loss:.4f} lr {rate:.2e} {speed:.1f} images/s"
 
 
-def gradient_step(setup: Setup) -> AbstractGradientStep:
-    """How the gradients of a training become changes."""
-    verify = partial(setup.identity.verify_before, setup.state.parameters)
+def gradient_step(setup: Setup, resting: list[Path]) -> AbstractGradientStep:
+    """How the gradients of a training become changes; resting: files that leave memory first."""
+    verify = partial(_verify, setup, resting)
     if setup.recipes.hardware.optimizer_in_backward:
         return StepInBackward(setup.state, setup.accelerator, verify)
     limit = setup.recipes.training.max_grad_norm or math.inf
     return StepAfterBackward(setup.state, setup.accelerator, verify, limit)
+
+
+def _verify(setup: Setup, resting: list[Path]) -> None:
+    """The original is what it was taken for; what had to be read for that leaves memory again."""
+    setup.identity.verify_before(setup.state.parameters)
+    _rest(resting)
+
+
+def _rest(files: list[Path]) -> None:
+    for file in files:
+        let_go(file)
 
 
 def resting_files(setup: Setup) -> list[Path]:
@@ -68,8 +79,8 @@ class Updater:
 
     def __init__(self, setup: Setup) -> None:
         self.setup = setup
-        self.gradients = gradient_step(setup)
         self.resting = resting_files(setup)
+        self.gradients = gradient_step(setup, self.resting)
         self.factor = rate_factors(setup.recipes.scheduler, setup.timetable.total)
         groups = setup.state.optimizer.param_groups
         self.peaks = {group["name"]: float(group["lr"]) for group in groups}
@@ -115,8 +126,7 @@ class Updater:
                 losses = self.setup.loss_of(items)
                 loss = losses.sum() / samples
                 self.gradients.before(loss)
-                for file in self.resting:
-                    let_go(file)
+                _rest(self.resting)
                 accelerator.backward(loss)
                 total += losses.detach().sum()
         return float(accelerator.reduce(total, "sum")) / samples
