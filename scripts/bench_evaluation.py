@@ -24,6 +24,8 @@ PROMPTS, STEPS, GUIDANCE = 64, 20, 2.0
 REAL = Path("images") / "reference"
 COMMON = [
     "tracker=none", f"evaluation.num_prompts={PROMPTS}", "evaluation.replicates=1",
+    # The loop does not ask these questions either.
+    "evaluation.num_general_prompts=0", "evaluation.num_train_prompts=0",
     f"evaluation.num_inference_steps={STEPS}", f"evaluation.guidance_scale={GUIDANCE}",
 ]  # fmt: skip
 

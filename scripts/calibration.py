@@ -24,8 +24,9 @@ from typing import Any
 import numpy as np
 
 from sdexp.backbone.base import PictureSet
+from sdexp.engine.evaluate.asked import Asked
 from sdexp.engine.evaluate.features import Features
-from sdexp.engine.evaluate.pictures import PictureMaker, reference_pictures
+from sdexp.engine.evaluate.pictures import PictureMaker, real_pictures
 from sdexp.engine.hardware import make_accelerator
 from sdexp.engine.prompts import choose_prompts, evaluation_data, sampling_of
 from sdexp.ground.run import RunFolder
@@ -73,16 +74,17 @@ def _make(folder: Path, recipes: Recipes, wanted: dict[str, Path]) -> None:
     data = evaluation_data(RunFolder(folder / "run"), recipes)
     prompts = choose_prompts(data, PROMPTS)
     sampling = sampling_of(recipes.evaluation, 64)
-    maker = PictureMaker(sampling, REPLICATES, 32, 0, store, make_accelerator(recipes.hardware))
+    maker = PictureMaker(sampling, 32, 0, store, make_accelerator(recipes.hardware))
+    asked = Asked("", prompts, REPLICATES)
     shown = {}
     for side in ("original", "finetuned"):
         model = recipes.model.load("cpu")
         if side == "finetuned":
             recipes.finetune.restore(model, folder / "run" / "weights").applied.check("weights")
-        made = maker.pictures(model, prompts, folder / "images" / side, side)
+        made = maker.pictures(model, asked, folder / "images" / side, side)
         assert made is not None
         shown[side] = made.shown
-    real = reference_pictures(data, 64)
+    real = real_pictures(data, 64)
     captions = [prompt.caption for prompt in prompts for _ in range(REPLICATES)]
     own = real.at([prompt.index for prompt in prompts for _ in range(REPLICATES)])
     sources: dict[str, Features] = {}

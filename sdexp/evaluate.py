@@ -9,7 +9,8 @@ from sdexp.ground.build import Config, as_texts, read_run_config
 from sdexp.ground.errors import ConfigError
 from sdexp.ground.run import RunFolder
 from sdexp.launch.arguments import Arguments
-from sdexp.launch.beside import evaluate_beside
+from sdexp.launch.beside import evaluate_beside, is_evaluated
+from sdexp.launch.checkpoints import named_steps
 from sdexp.launch.compose import Composed, compose, derive
 from sdexp.launch.door import finished_run, look_first, run_door, usable_run
 from sdexp.launch.folders import evaluate_folders, names_folders
@@ -20,6 +21,7 @@ from sdexp.recipes import build_recipes, read_recipes
 
 MAY_CHANGE = ("evaluation", "metric", "backbone")
 CHECKPOINT = "checkpoint="
+ON_VAL = ("evaluation.split=val",)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -36,6 +38,9 @@ def _evaluate(arguments: Arguments) -> int:
         return evaluate_weights(arguments)
     run = usable_run(_run_argument(overrides))
     read_recipes(run.config)
+    steps, overrides = named_steps(run, overrides)
+    if steps:
+        return _each(run, steps, overrides, arguments)
     config = _evaluation_config(run, compose("evaluate", overrides), overrides)
     recipes = build_recipes(config)
     warnings = look_first(recipes)
@@ -43,7 +48,7 @@ def _evaluate(arguments: Arguments) -> int:
     command = shlex.join(["python", "-m", "sdexp.evaluate", *arguments.words])
     with run.lock() as lock:
         if changes(run, config) or run.scores.exists():
-            code, folder = evaluate_beside(run, config, recipes, command, lock)
+            code, (folder, *_) = evaluate_beside(run, [config], recipes, command, lock)
         else:
             composed = Composed(config, run.read_record().choices)
             freeze(run, composed, command, "running", warnings)
@@ -53,6 +58,27 @@ def _evaluate(arguments: Arguments) -> int:
         print("stopped; the same command goes on", flush=True)
     elif folder.report_html.exists():
         print(f"report: {folder.report_html}", flush=True)
+    return code
+
+
+def _each(run: RunFolder, steps: list[int], overrides: list[str], arguments: Arguments) -> int:
+    """Score checkpoints on the val split, as `test` is there for the one that is chosen."""
+    words = [*ON_VAL, *overrides]
+    configs = []
+    for step in steps:
+        own = [*words, f"evaluation.{CHECKPOINT}{step}"]
+        configs.append(_evaluation_config(run, compose("evaluate", own), own))
+    recipes = build_recipes(configs[0])
+    look_first(recipes)
+    finished_run(run, recipes.finetune)
+    command = shlex.join(["python", "-m", "sdexp.evaluate", *arguments.words])
+    with run.lock() as lock:
+        left = [config for config in configs if not is_evaluated(run, config)]
+        code, _ = evaluate_beside(run, left, recipes, command, lock) if left else (0, [])
+    if code > 128:
+        print("stopped; the same command goes on", flush=True)
+    else:
+        print(f"report: {run.report_html}", flush=True)
     return code
 
 

@@ -170,8 +170,10 @@ class Recipes:
         self.optimizer.check()
         self.finetune.check()
         checks: list[Callable[[], object]] = [self.model.check, self.dataset.check]
-        if self.evaluation.enabled and self.evaluation.prompts is not None:
-            checks.append(partial(read_prompts, "evaluation.prompts", self.evaluation.prompts))
+        for key in ("prompts", "general_prompts") if self.evaluation.enabled else ():
+            named = getattr(self.evaluation, key)
+            if named is not None:
+                checks.append(partial(read_prompts, f"evaluation.{key}", named))
         lines = what_fails(checks)
         judges = self.judging.used if self.evaluation.enabled else []
         tower = self.objective.tower

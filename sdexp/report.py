@@ -1,13 +1,15 @@
 """Door: write the report of a run or of a sweep again. `python -m sdexp.report run=outputs/...`."""
 
 import sys
+from datetime import datetime
 from pathlib import Path
 
 from sdexp.ground.errors import ConfigError, DataError
-from sdexp.ground.files import named_path
+from sdexp.ground.files import make_folder, named_path
 from sdexp.launch.arguments import Arguments
 from sdexp.launch.compose import compose
 from sdexp.launch.door import existing_run, run_door
+from sdexp.launch.freeze import OUTPUTS
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -26,6 +28,8 @@ def _report(arguments: Arguments) -> int:
         raise ConfigError(f"run={config.run} beside runs={config.runs}: name only one of them")
     if config.runs is None:
         _one(config.run)
+    elif config.runs.startswith("["):
+        _named(config.runs)
     else:
         _many(named_path("runs", config.runs))
     return 0
@@ -48,7 +52,23 @@ def _many(folder: Path) -> None:
     """Write the page of several runs; one that cannot be read is told and leaves the others be."""
     from sdexp.pages.sweep.page import write_sweep_report
 
-    faults = write_sweep_report(folder)
+    _told(folder, write_sweep_report(folder))
+
+
+def _named(value: str) -> None:
+    """Write the page of runs that are named one by one into a folder of its own."""
+    places = [named_path("runs", word.strip()) for word in value.strip("[]").split(",")]
+    from sdexp.pages.sweep.facts import read_runs
+    from sdexp.pages.sweep.page import write_pages
+
+    now = datetime.now()
+    folder = OUTPUTS / f"{now:%Y-%m-%d}" / f"{now:%H-%M-%S}_comparison"
+    runs = read_runs(folder, places)
+    make_folder(folder)
+    _told(folder, write_pages(runs, f"runs={value}"))
+
+
+def _told(folder: Path, faults: list[str]) -> None:
     for fault in faults:
         print(f"warning: {fault}", file=sys.stderr)
     print(f"report: {folder / 'report.html'}", flush=True)

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from sdexp import evaluate, generate, train
-from sdexp.engine.train.checkpoint import saved_steps, verify
-from sdexp.ground.run import RunFolder
+from sdexp.engine.train.checkpoint import verify
+from sdexp.ground.run import RunFolder, saved_steps
 from tests.commands import fault
 from tests.conftest import FAST
 

@@ -79,8 +79,8 @@ class Timm(AbstractBackbone):
         settings = resolve_data_config({}, model=network)
         prepare = create_transform(**settings, is_training=False)
         # Convolutions of single channels are 1.6 times as fast on a CPU in this layout.
-        layout = torch.channels_last
-        torch.nn.Module.to(network.float().eval(), device, memory_format=layout)
+        torch.nn.Module.to(network.float().eval(), device)
+        torch.nn.Module.to(network, memory_format=torch.channels_last)
         return LoadedTimm(self.name, network, settings, prepare)
 
     def _network(self) -> Any:

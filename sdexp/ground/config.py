@@ -235,6 +235,10 @@ class EvaluationConfig:
     split: str = MISSING
     prompts: str | None = MISSING
     num_prompts: int = MISSING
+    num_general_prompts: int = MISSING
+    general_prompts: str | None = MISSING
+    num_train_prompts: int = MISSING
+    num_train_pictures: int = MISSING
     replicates: int = MISSING
     seed: int = MISSING
     primary: str | None = MISSING
@@ -259,6 +263,13 @@ class EvaluationConfig:
         )
         at_most(section, MOST_SAMPLING_STEPS, num_inference_steps=self.num_inference_steps)
         at_least(section, 2, num_prompts=self.num_prompts)
+        at_least(
+            section,
+            0,
+            num_general_prompts=self.num_general_prompts,
+            num_train_prompts=self.num_train_prompts,
+            num_train_pictures=self.num_train_pictures,
+        )
         at_least(section, 1, checkpoint=self.checkpoint)
         at_least(section, 0, seed=self.seed, guidance_scale=self.guidance_scale)
         at_least(section, 99, num_permutations=self.num_permutations)

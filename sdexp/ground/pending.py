@@ -11,7 +11,7 @@ from pathlib import Path
 from sdexp.ground.files import remove
 from sdexp.ground.record_files import read_record, write_record
 from sdexp.ground.records import EvaluationRecord, RunRecord
-from sdexp.ground.run import MODELS, RunFolder
+from sdexp.ground.run import GUARDS, MODELS, RunFolder
 
 
 def now() -> str:
@@ -52,7 +52,7 @@ def drop(run: RunFolder) -> bool:
 def set_results_aside(run: RunFolder, old: RunRecord) -> None:
     """Move the run's own evaluation to `evaluations/`; remove what a broken one left."""
     results = [run.scores, run.per_image, run.report_html, run.report_md]
-    results += [run.images(model) for model in (*MODELS, "reference")]
+    results += [run.images(model) for model in (*MODELS, "reference", *GUARDS)]
     found = [path for path in results if path.exists()]
     if not run.scores.exists():
         for path in found:

@@ -148,7 +148,8 @@ class EvaluationRecord:
     """evaluation.json: an evaluation beside the run's own.
 
     differs: what sets it apart, as "key: old -> new"; chosen_later: what its verdict rests on and
-    the run did not declare; steps: how long the weights had trained.
+    the run did not declare; steps: how long the run had trained; checkpoint: the step whose weights
+    it looked at, None for the final ones.
     """
 
     command: str
@@ -156,6 +157,7 @@ class EvaluationRecord:
     differs: list[str]
     chosen_later: list[str]
     steps: int | None
+    checkpoint: int | None = None
     status: Status = "running"
     exit_code: int | None = None
     reason: str | None = None

@@ -19,6 +19,8 @@ from sdexp.ground.records import RunRecord
 # As long as the worker of a killed command may need to end.
 LOCK_SECONDS = 5.0
 MODELS = ("original", "finetuned")
+# What is asked beside an evaluation's own prompts: about anything else, and what was trained on.
+GUARDS = ("general", "train")
 # The record of a sweep, in the folder that holds its runs.
 SWEEP_RECORD = "sweep.json"
 
@@ -46,7 +48,7 @@ class EvaluationFolder:
         return self.path / "per_image.parquet"
 
     def images(self, model: str) -> Path:
-        """`model`: original, finetuned, or reference."""
+        """`model`: original, finetuned, or reference; of a guard with its name before that."""
         return self.path / "images" / model
 
     @property
@@ -240,6 +242,14 @@ def _flock(handle: int) -> None:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.1)
+
+
+def saved_steps(folder: Path) -> list[int]:
+    """Steps of the checkpoints in a folder, oldest first."""
+    if not folder.is_dir():
+        return []
+    names = [path.name for path in folder.iterdir()]
+    return sorted(int(name) for name in names if name.isdecimal() and f"{int(name):06d}" == name)
 
 
 def new_run_folder(root: Path, name: str) -> RunFolder:

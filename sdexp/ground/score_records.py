@@ -65,21 +65,104 @@ class PairRecord:
 
 
 @dataclass(frozen=True)
+class NoiseRecord:
+    """A metric of the original's pictures from one draw of noise, and from another."""
+
+    first: float
+    second: float
+
+
+@dataclass(frozen=True)
 class ControlsRecord:
     """Controls by name of the metric."""
 
     real_vs_real: dict[str, FloorRecord] = field(default_factory=dict)
+    other_noise: dict[str, NoiseRecord] = field(default_factory=dict)
     shuffled_captions: dict[str, PairRecord] = field(default_factory=dict)
     shuffled_references: dict[str, PairRecord] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class DriftRecord:
-    """How far the finetuned pictures lie from the original's."""
+    """How far the finetuned pictures lie from the original's.
+
+    noise: how far the original's lie from its own of other noise, None with a single replicate.
+    """
 
     value: float
     ci95: tuple[float, float] | None
     backbone: str
+    noise: float | None = None
+
+
+@dataclass(frozen=True)
+class GapRecord:
+    """How much better a metric is for training captions than for held-out ones, by model.
+
+    difference: the finetuned model's gap less the original's, which is what training made of it;
+    n_train, n_held_out: captions.
+    """
+
+    original: float
+    finetuned: float
+    difference: float
+    ci95: tuple[float, float] | None
+    p: float | None
+    smallest_effect: float
+    backbone: str
+    n_train: int
+    n_held_out: int
+
+
+@dataclass(frozen=True)
+class SuspectRecord:
+    """A finetuned picture and the training picture that it is nearest to.
+
+    path, training_path: files below the folder of the evaluation; training_picture: its id in the
+    data; cosine: of their features, in [-1, 1]; too_near: more than the control allows.
+    """
+
+    path: str
+    caption: str
+    training_path: str
+    training_picture: str
+    cosine: float
+    too_near: bool
+
+
+@dataclass(frozen=True)
+class CopyingRecord:
+    """Whether finetuned pictures are copies of training pictures.
+
+    share: of held-out prompts with a picture nearer to a training picture than 99 % of the held-out
+    real ones are. train_share: of training captions whose picture is nearer to a training picture
+    than 99 % of the pictures of held-out prompts are to their own real one. p: of their being
+    nearer to the training pictures than to held-out ones, with nothing copied. nearest: the nearest
+    pairs, the nearest of all first.
+    """
+
+    share: ShareRecord
+    train_share: ShareRecord
+    p: float
+    n_train_pictures: int
+    n_held_out_pictures: int
+    backbone: str
+    backbone_sha256: str
+    nearest: list[SuspectRecord]
+
+
+@dataclass(frozen=True)
+class GuardsRecord:
+    """What was asked beside the evaluation's own prompts, by name of the metric.
+
+    general: both models by prompts that are not about the data; copying: None where there are too
+    few pictures to tell.
+    """
+
+    general: dict[str, MetricRecord] = field(default_factory=dict)
+    general_drift: dict[str, DriftRecord] = field(default_factory=dict)
+    overfit: dict[str, GapRecord] = field(default_factory=dict)
+    copying: CopyingRecord | None = None
 
 
 @dataclass(frozen=True)
@@ -101,6 +184,7 @@ class ScoresRecord:
     applied: Applied | None
     controls: ControlsRecord = ControlsRecord()
     drift: dict[str, DriftRecord] = field(default_factory=dict)
+    guards: GuardsRecord = GuardsRecord()
     warnings: list[str] = field(default_factory=list)
 
     @property

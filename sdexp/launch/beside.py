@@ -10,7 +10,7 @@ from sdexp.ground.build import Config, plain, read_config, write_config
 from sdexp.ground.nested import leaves
 from sdexp.ground.pending import now
 from sdexp.ground.record_files import read_record, write_record
-from sdexp.ground.records import EvaluationRecord
+from sdexp.ground.records import EvaluationRecord, Outcome
 from sdexp.ground.run import EvaluationFolder, RunFolder
 from sdexp.launch.freeze import changes
 from sdexp.launch.job import REFUSED, run_followed, status_of, write_page
@@ -25,44 +25,65 @@ NAMED_PARTS = ("metric", "backbone")
 
 
 def evaluate_beside(
-    run: RunFolder, config: Config, recipes: Recipes, command: str, lock: int
-) -> tuple[int, EvaluationFolder]:
-    """Evaluate by another configuration than the run's own; exit code and folder."""
-    unfinished = _unfinished(run, config)
-    is_new = unfinished is None
-    folder = unfinished or _frozen(run, config, command)
-    print(f"evaluation folder: {folder.path}", flush=True)
-    step = recipes.evaluation.checkpoint
-    stages = [] if step is None else [f"weights:{step}"]
-    stages.append(f"evaluate:{folder.path.name}")
+    run: RunFolder, configs: list[Config], recipes: Recipes, command: str, lock: int
+) -> tuple[int, list[EvaluationFolder]]:
+    """Evaluate by other configurations than the run's own, one after the other in one worker.
+
+    Exit code and folders.
+    """
+    known = [_evaluated(run, config, finished=False) for config in configs]
+    pairs = zip(configs, known, strict=True)
+    folders = [found or _frozen(run, config, command) for config, found in pairs]
+    stages = []
+    for folder, config in zip(folders, configs, strict=True):
+        print(f"evaluation folder: {folder.path}", flush=True)
+        step = config.evaluation.checkpoint
+        stages += [] if step is None else [f"weights:{step}"]
+        stages.append(f"evaluate:{folder.path.name}")
     outcome = run_followed(run, recipes, stages, lock)
-    if is_new and outcome.exit_code in REFUSED and not folder.partial.exists():
+    for folder, found in zip(folders, known, strict=True):
+        _note(folder, outcome, is_new=found is None)
+    made = [folder for folder in folders if folder.path.is_dir()]
+    if outcome.exit_code < 128 and made:
+        for folder in made:
+            write_page(run, folder)
+        # The run's own page links them.
+        write_page(run)
+    return outcome.exit_code, folders
+
+
+def _note(folder: EvaluationFolder, outcome: Outcome, is_new: bool) -> None:
+    """What became of an evaluation; a new one that was refused leaves nothing."""
+    record = read_record(folder.evaluation_record, EvaluationRecord)
+    done = record.evaluation is not None
+    if not done and is_new and outcome.exit_code in REFUSED and not folder.partial.exists():
         shutil.rmtree(folder.path)
-        print("nothing was evaluated; the folder is removed", flush=True)
-        return outcome.exit_code, folder
-    record = replace(
-        read_record(folder.evaluation_record, EvaluationRecord),
-        status=status_of(outcome),
-        exit_code=outcome.exit_code,
-        reason=outcome.reason,
+        print(f"nothing was evaluated; {folder.path} is removed", flush=True)
+        return
+    ended = replace(
+        record,
+        status="finished" if done else status_of(outcome),
+        exit_code=0 if done else outcome.exit_code,
+        reason=None if done else outcome.reason,
         ended=now(),
     )
-    write_record(folder.evaluation_record, record)
-    if outcome.exit_code < 128:
-        write_page(run, folder)
-        # The run's own page links it.
-        write_page(run)
-    return outcome.exit_code, folder
+    write_record(folder.evaluation_record, ended)
 
 
-def _unfinished(run: RunFolder, config: Config) -> EvaluationFolder | None:
-    """An evaluation of the same configuration that was interrupted."""
+def is_evaluated(run: RunFolder, config: Config) -> bool:
+    """Whether there is a whole evaluation by this configuration."""
+    return _evaluated(run, config, finished=True) is not None
+
+
+def _evaluated(run: RunFolder, config: Config, finished: bool) -> EvaluationFolder | None:
+    """An evaluation of the same configuration that came to its end, or one that did not."""
     wanted = dict(leaves(plain(config)))
     for path in sorted(run.evaluations.glob("*/evaluation.json")):
         folder = EvaluationFolder(path.parent)
         record = read_record(path, EvaluationRecord)
         same = dict(leaves(plain(read_config(folder.config)))) == wanted
-        if same and record.status != "finished" and record.steps == _steps(run):
+        is_done = record.status == "finished"
+        if same and is_done == finished and record.steps == _steps(run):
             return folder
     return None
 
@@ -78,6 +99,7 @@ def _frozen(run: RunFolder, config: Config, command: str) -> EvaluationFolder:
         differs=list(dict.fromkeys(map(_line, differs.items()))),
         chosen_later=[key for key in differs if key == PRIMARY or SMALLEST_EFFECT in key],
         steps=_steps(run),
+        checkpoint=config.evaluation.checkpoint,
     )
     write_config(folder.config, config)
     write_record(folder.evaluation_record, record)

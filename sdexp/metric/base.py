@@ -54,6 +54,16 @@ class AbstractMetric(ABC):
         return 1
 
     @property
+    def makes_numbers(self) -> bool:
+        """Whether it holds each picture against its caption or its real picture."""
+        return self.partner in ("caption", "reference")
+
+    @property
+    def tells_drift(self) -> bool:
+        """Whether it can tell how far a picture lies from any other."""
+        return self.partner == "reference" and not self.higher_is_better
+
+    @property
     def is_effect_known(self) -> bool:
         """Whether it is said which difference would matter over this backbone."""
         return self.backbone in self.smallest_effect

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sdexp.ground.errors import DivergedError
 from sdexp.ground.files import write_text
 from sdexp.ground.fingerprints import (
     NetworkState,
@@ -169,6 +170,11 @@ class LoadedLatentDiffusion(LoadedModel):
                 latents=draws.latents.to(self.device, self.unet.dtype),
                 generator=draws.generators,
                 output_type="pt",
+            )
+        if not bool(result.images.isfinite().all()):
+            raise DivergedError(
+                "a picture holds values that are no finite numbers: the weights have diverged; "
+                "lower optimizer.lr, or take an earlier step with checkpoint="
             )
         pixels = (result.images.float().clamp(0, 1) * 255).round().to(torch.uint8)
         return pixels.permute(0, 2, 3, 1).cpu().numpy()

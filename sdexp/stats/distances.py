@@ -96,7 +96,7 @@ class FrechetDistance(AbstractDistance):
         products = points @ self._root.T
         if products.shape[1] > len(products):
             # Of any of its rows the singular values are those of the triangular factor's.
-            products = np.linalg.qr(products.T, mode="r").T
+            products = np.asarray(np.linalg.qr(products.T, mode="r")).T
         parts = _Parts(points @ points.T, products)
         places = np.arange(len(points)).reshape(2, prompts, replicates)
         own = np.arange(prompts)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 FIELDS = ("original", "finetuned", "difference", "p")
+ENDS = ("low", "high")
 TABLE_ROWS = 64
 
 
@@ -62,25 +63,36 @@ def _evaluations(run: RunFolder) -> Iterator[tuple[str, EvaluationFolder, int | 
 
 
 def _scores(key: str, folder: EvaluationFolder) -> dict[str, float]:
-    """Each metric of both models, their difference and its p."""
-    metrics = read_record(folder.scores, ScoresRecord).metrics
-    return {
+    """Each metric of both models, their difference with its interval and its p; the guards."""
+    scores = read_record(folder.scores, ScoresRecord)
+    told = {
         f"{key}/{name}/{kind}": getattr(metric, kind)
-        for name, metric in metrics.items()
+        for name, metric in scores.metrics.items()
         for kind in FIELDS
     }
+    for name, metric in scores.metrics.items():
+        if metric.ci95:
+            told |= {f"{key}/{name}/ci95_{end}": metric.ci95[k] for k, end in enumerate(ENDS)}
+    told |= {f"{key}/drift/{name}": drift.value for name, drift in scores.drift.items()}
+    general = scores.guards.general.items()
+    told |= {f"{key}/general/{name}/difference": metric.difference for name, metric in general}
+    copying = scores.guards.copying
+    return told if copying is None else told | {f"{key}/copies/share": copying.share.value}
 
 
 def _pairs(folder: EvaluationFolder) -> tuple[list[str], list[list[Any]]]:
-    """Both pictures of a prompt and their scores."""
+    """Both pictures of a prompt, the real one where there is one, and their scores."""
     rows = read_rows(folder.per_image)
     half = len(rows) // 2
     metrics = list(rows[0].scores)
-    columns = ["prompt", "replicate", "original", "finetuned"]
+    real = folder.images("reference")
+    columns = ["prompt", "replicate", *MODELS, *(["real"] if real.is_dir() else [])]
     columns += [f"{name} {model}" for name in metrics for model in MODELS]
     table = []
     for pair in list(zip(rows[:half], rows[half:], strict=True))[:TABLE_ROWS]:
         images = [picture(folder.path / row.path) for row in pair]
+        if real.is_dir():
+            images.append(picture(real / f"{pair[0].prompt_id}.png"))
         numbers = [row.scores[name] for name in metrics for row in pair]
         table.append([pair[0].caption, pair[0].replicate, *images, *numbers])
     return columns, table

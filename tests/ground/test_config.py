@@ -33,6 +33,7 @@ FAULTS = {
     "training.early_stopping.patience=0": "training.early_stopping.patience=0: allowed is 1",
     "training.early_stopping.min_delta=-1": "min_delta=-1.0: allowed is 0 or more",
     "evaluation.num_prompts=1": "evaluation.num_prompts=1: allowed is 2 or more",
+    "evaluation.num_general_prompts=-1": "num_general_prompts=-1: allowed is 0 or more",
     "evaluation.guidance_scale=-0.5": "evaluation.guidance_scale=-0.5: allowed is 0 or more",
     "evaluation.num_permutations=98": "evaluation.num_permutations=98: allowed is 99 or more",
     "evaluation.num_inference_steps=1001": "num_inference_steps=1001: allowed is 1000 or less",

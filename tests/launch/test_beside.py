@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from sdexp.ground.build import Config, read_config
-from sdexp.ground.record_files import read_record
-from sdexp.ground.records import EvaluationRecord
+from sdexp.ground.record_files import read_record, write_record
+from sdexp.ground.records import EvaluatedRecord, EvaluationRecord
 from sdexp.ground.run import EvaluationFolder, RunFolder
-from sdexp.launch.beside import NAME_LENGTH, evaluate_beside
+from sdexp.launch.beside import NAME_LENGTH, evaluate_beside, is_evaluated
 from sdexp.recipes import build_recipes
 from tests.records import TRAINING
 
@@ -28,8 +28,13 @@ def run(new_run: Any) -> RunFolder:
 
 
 def evaluated(run: RunFolder, config: Config) -> tuple[int, EvaluationFolder]:
+    code, (folder,) = evaluated_each(run, [config])
+    return code, folder
+
+
+def evaluated_each(run: RunFolder, configs: list[Config]) -> tuple[int, list[EvaluationFolder]]:
     with run.lock() as lock:
-        return evaluate_beside(run, config, build_recipes(config), "the command", lock)
+        return evaluate_beside(run, configs, build_recipes(configs[0]), "the command", lock)
 
 
 def record_of(folder: EvaluationFolder) -> EvaluationRecord:
@@ -75,6 +80,37 @@ def test_metrics_that_come_and_go_are_told_by_their_names(
         "metric: without lpips_gt",
         "metric: mine too",
     ]
+
+
+def test_several_are_done_by_one_worker(run: RunFolder, told_worker: Told) -> None:
+    asked = told_worker("0")
+    configs = []
+    for step in (2, 4):
+        config = read_config(run.config)
+        config.evaluation.checkpoint = step
+        configs.append(config)
+    assert not is_evaluated(run, configs[0])
+    code, folders = evaluated_each(run, configs)
+    assert code == 0 and [record_of(folder).checkpoint for folder in folders] == [2, 4]
+    first, second = (folder.path.name for folder in folders)
+    assert asked.read_text().split() == [
+        "weights:2", f"evaluate:{first}", "weights:4", f"evaluate:{second}"
+    ]  # fmt: skip
+    assert all(map(is_evaluated, [run, run], configs))
+
+
+def test_what_was_done_before_a_failure_stays(run: RunFolder, told_worker: Told) -> None:
+    """As if the first of two had come to its end."""
+    configs = [read_config(run.config), read_config(run.config)]
+    configs[1].evaluation.seed = 5
+    told_worker("143:stopped by SIGTERM")
+    _, folders = evaluated_each(run, configs)
+    file = folders[0].evaluation_record
+    write_record(file, replace(record_of(folders[0]), evaluation=EvaluatedRecord(1.0, 8, 1.0)))
+    told_worker("75:out of memory")
+    evaluated_each(run, configs)
+    assert [record_of(folder).status for folder in folders] == ["finished", "failed"]
+    assert record_of(folders[0]).exit_code == 0
 
 
 def test_the_runs_own_record_stays(run: RunFolder, told_worker: Told) -> None:

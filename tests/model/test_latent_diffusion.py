@@ -7,6 +7,7 @@ import pytest
 import torch
 from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline
 
+from sdexp.ground.errors import DivergedError
 from sdexp.ground.sampling import Sampling
 from sdexp.model.samplers import new_sampler
 from sdexp.model.stable_diffusion import StableDiffusion
@@ -56,6 +57,15 @@ def test_a_picture_depends_on_its_own_chance_alone(
     together = model.generate(PROMPTS, draws(SHAPE, 2), sampling).astype(int)
     alone = model.generate(PROMPTS[1:], draws(SHAPE, 1, first=1), sampling).astype(int)
     assert abs(together[1] - alone[0]).max() <= 1
+
+
+def test_a_picture_that_is_no_number_is_an_error(folders: dict[str, Path]) -> None:
+    model = of(folders, "sd1").load("cpu")
+    unet = model.modules()["unet"]
+    with torch.no_grad():
+        unet.conv_out.bias.fill_(float("nan"))
+    with pytest.raises(DivergedError, match="no finite numbers"):
+        model.generate(["a dog"], draws(SHAPE, 1), Sampling("ddim", 1, 3.0, "", 64))
 
 
 def test_what_does_not_train_is_kept_in_half_where_it_fits(folders: dict[str, Path]) -> None:

@@ -107,8 +107,8 @@ def test_nothing_is_told_twice_and_nothing_is_left_out(run: RunFolder, replaces:
     log(run, "train", 2, loss=0.25)
     evaluate(run, 6.0, "later")
     heard = [one for one in ship(run, replaces) if not str(one).startswith("rewind")]
-    names = ("original", "finetuned", "difference", "p")
-    numbers = dict(zip((100.0, 6.0, -94.0, 0.001), names, strict=True))
+    names = ("original", "finetuned", "difference", "p", "ci95_low", "ci95_high")
+    numbers = dict(zip((100.0, 6.0, -94.0, 0.001, -95.0, -93.0), names, strict=True))
     columns = ["prompt", "replicate", "original", "finetuned", "kid original", "kid finetuned"]
     assert heard == [
         "open",

@@ -9,15 +9,17 @@ from accelerate import Accelerator
 
 from sdexp.backbone.base import PictureSet
 from sdexp.dataset.base import OpenDataset
-from sdexp.engine.data import note_data, trained_on
+from sdexp.engine.data import note_data, open_data, trained_on
+from sdexp.engine.evaluate.asked import TRAIN, Asked, everything_asked
+from sdexp.engine.evaluate.guards import Guards
 from sdexp.engine.evaluate.judges import check_judges
-from sdexp.engine.evaluate.pictures import MadePictures, PictureMaker, reference_pictures
+from sdexp.engine.evaluate.pictures import MadePictures, PictureMaker, real_pictures
 from sdexp.engine.evaluate.results import Made, Results
 from sdexp.engine.evaluate.scorer import Pictures
 from sdexp.engine.hardware import make_accelerator
 from sdexp.engine.images import save_png
 from sdexp.engine.originals import check_original
-from sdexp.engine.prompts import Prompt, evaluation_data, evaluation_prompts, sampling_of
+from sdexp.engine.prompts import Prompt, evaluation_data, sampling_of
 from sdexp.engine.weights import apply_weights
 from sdexp.finetune.merging import merge
 from sdexp.ground.applied import Applied
@@ -30,6 +32,9 @@ from sdexp.ground.run import EvaluationFolder, RunFolder
 from sdexp.ground.store import Store
 from sdexp.model.base import LoadedModel
 from sdexp.recipes import Recipes
+
+# More pictures than this share of one colour are no pictures.
+BLANK_SHARE = 0.5
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,19 @@ class Evaluation:
 
 
 @dataclass(frozen=True)
+class Shown:
+    """Everything that was made: what is scored, the guards' pictures by name, the proof of loading.
+
+    data: the split, None where a person wrote the prompts.
+    """
+
+    pictures: Pictures
+    guards: dict[str, Pictures]
+    applied: Applied | None
+    data: SplitRecord | None
+
+
+@dataclass(frozen=True)
 class Evaluated:
     """What an evaluation took, how many pictures it scored, and their split if they have one."""
 
@@ -61,20 +79,28 @@ def evaluate(work: Evaluation) -> Evaluated | None:
     began = time.monotonic()
     accelerator = make_accelerator(work.recipes.hardware)
     leaks = _leaks(work)
-    made = _make_pictures(work, accelerator)
-    if made is None:
+    shown = _make_pictures(work, accelerator)
+    if shown is None:
         return None
-    pictures, applied, data = made
     judging = work.recipes.judging
-    results = Results(work.folder, judging, pictures)
-    results.score(work.store, str(accelerator.device))
-    sampling = sampling_of(judging.evaluation, pictures.resolution)
+    results = Results(work.folder, judging, shown.pictures)
+    scorer = results.score(work.store, str(accelerator.device))
+    with interruptible():
+        guards = _guards(work, shown).score(scorer, results.scores)
+    sampling = sampling_of(judging.evaluation, shown.pictures.resolution)
     split = judging.evaluation.split
-    warnings = [f"data {split}: {line}" for line in data.warnings] if data else []
+    warnings = [f"data {split}: {line}" for line in shown.data.warnings] if shown.data else []
     warnings += leaks
-    rows = results.write(Made(sampling, applied, warnings=warnings))
+    rows = results.write(Made(sampling, shown.applied, guards=guards, warnings=warnings))
     shutil.rmtree(work.folder.partial)
-    return Evaluated(time.monotonic() - began, rows, data)
+    return Evaluated(time.monotonic() - began, rows, shown.data)
+
+
+def _guards(work: Evaluation, shown: Shown) -> Guards:
+    data = evaluation_data(work.run, work.recipes)
+    train = open_data(work.run, work.recipes, "train") if TRAIN in shown.guards else data
+    judging = work.recipes.judging
+    return Guards(work.folder, judging, shown.pictures, shown.guards, data, train)
 
 
 def _leaks(work: Evaluation) -> list[str]:
@@ -94,30 +120,42 @@ def _leaks(work: Evaluation) -> list[str]:
     return [line]
 
 
-def _make_pictures(
-    work: Evaluation, accelerator: Accelerator
-) -> tuple[Pictures, Applied | None, SplitRecord | None] | None:
-    """Pictures of both models, the proof that the weights were applied, and the split.
+def _make_pictures(work: Evaluation, accelerator: Accelerator) -> Shown | None:
+    """Pictures of both models.
 
     Every process makes its share; all but the main one then have nothing more to do: None.
     """
     recipes = work.recipes
     data = evaluation_data(work.run, recipes)
-    prompts = evaluation_prompts(data, recipes)
+    asked = everything_asked(work.run, recipes)
+    prompts = asked[0].prompts
     model = recipes.model.load(str(accelerator.device))
     check_original(work.run, model.fingerprints())
     maker = _maker(work, model, accelerator)
     side = maker.sampling.resolution
     _look_first(work, model, accelerator, (side, len(prompts), len(data)))
-    found = _of_both(work, maker, model, prompts)
+    found = _of_both(work, maker, model, asked)
     if found is None:
         return None
     made, applied = found
-    if recipes.evaluation.prompts is not None:
-        return Pictures(prompts, maker.replicates, made, PictureSet.none()), applied, None
-    described = note_data(work.folder, recipes.evaluation.split, data, model, side)
-    references = _references(work.folder, data, prompts, side)
-    return Pictures(prompts, maker.replicates, made, references), applied, described
+    described = None
+    real = PictureSet.none()
+    if recipes.evaluation.prompts is None:
+        described = note_data(work.folder, recipes.evaluation.split, data, model, side)
+        real = _references(work.folder, data, prompts, side)
+    own, *guards = (
+        Pictures(one.prompts, one.replicates, both, _real(work, one, side, real))
+        for one, both in zip(asked, made, strict=True)
+    )
+    names = [one.name for one in asked[1:]]
+    return Shown(own, dict(zip(names, guards, strict=True)), applied, described)
+
+
+def _real(work: Evaluation, asked: Asked, side: int, own: PictureSet) -> PictureSet:
+    """The real pictures that belong to prompts; to general ones belong none."""
+    if asked.name == TRAIN:
+        return real_pictures(open_data(work.run, work.recipes, "train"), side)
+    return PictureSet.none() if asked.name else own
 
 
 def _look_first(
@@ -136,30 +174,49 @@ def _look_first(
 
 
 def _of_both(
-    work: Evaluation, maker: PictureMaker, model: LoadedModel, prompts: list[Prompt]
-) -> tuple[dict[str, MadePictures], Applied | None] | None:
-    """Pictures of the original, then of the finetuned, each loaded afresh."""
-    folder = work.folder
-    original = maker.pictures(model, prompts, folder.images("original"), "original")
+    work: Evaluation, maker: PictureMaker, model: LoadedModel, asked: list[Asked]
+) -> tuple[list[dict[str, MadePictures]], Applied | None] | None:
+    """Pictures of the original, then of the finetuned, each loaded afresh; by model for each."""
+
+    def of(name: str, maker: PictureMaker, model: LoadedModel) -> list[MadePictures | None]:
+        return [maker.pictures(model, one, one.folder(work.folder, name), name) for one in asked]
+
+    original = of("original", maker, model)
     # Loaded and made afresh also as a control: pictures from the shared store would prove nothing.
     fresh = work.recipes.model.load(model.device)
     applied = _applied(work, fresh)
-    own = replace(maker, store=Store(folder.partial))
-    finetuned = own.pictures(fresh, prompts, folder.images("finetuned"), "finetuned")
-    if original is None or finetuned is None:
+    own = replace(maker, store=Store(work.folder.partial))
+    finetuned = of("finetuned", own, fresh)
+    made = [
+        {"original": first, "finetuned": second}
+        for first, second in zip(original, finetuned, strict=True)
+        if first is not None and second is not None
+    ]
+    if not made:
         return None
-    if applied is not None and original.sha256 == finetuned.sha256:
+    for name, one in made[0].items():
+        _check_blank(name, one)
+    if applied is not None and made[0]["original"].sha256 == made[0]["finetuned"].sha256:
         raise DataError(
             "every picture of the finetuned model equals the original's: the weights have no effect"
         )
-    return {"original": original, "finetuned": finetuned}, applied
+    return made, applied
+
+
+def _check_blank(name: str, made: MadePictures) -> None:
+    """Raise `DataError` where so many pictures show nothing that no score means anything."""
+    if made.blank > BLANK_SHARE * made.shown.count:
+        raise DataError(
+            f"{made.blank} of {made.shown.count} pictures of the {name} are of one colour: its "
+            "weights or the sampling are broken; look at images/, and at evaluation.guidance_scale"
+        )
 
 
 def _references(
     folder: EvaluationFolder, data: OpenDataset, prompts: list[Prompt], resolution: int
 ) -> PictureSet:
     """All real pictures of the split; those of the prompts are written too."""
-    references = reference_pictures(data, resolution)
+    references = real_pictures(data, resolution)
     for prompt in prompts:
         file = folder.images("reference") / f"{prompt.prompt_id}.png"
         save_png(references.read(prompt.index), file)
@@ -171,7 +228,6 @@ def _maker(work: Evaluation, model: LoadedModel, accelerator: Accelerator) -> Pi
     resolution = work.recipes.training.resolution or model.sample_size
     return PictureMaker(
         sampling_of(config, resolution),
-        config.replicates,
         config.batch_size,
         config.seed,
         work.store,

@@ -15,6 +15,7 @@ from accelerate import Accelerator
 
 from sdexp.backbone.base import PictureSet
 from sdexp.dataset.base import OpenDataset
+from sdexp.engine.evaluate.asked import Asked
 from sdexp.engine.images import crop_square, read_png, recipe_texts, save_png
 from sdexp.engine.prompts import Prompt, draws_of
 from sdexp.ground.interrupt import interruptible
@@ -50,18 +51,17 @@ class PictureMaker:
     """
 
     sampling: Sampling
-    replicates: int
     batch_size: int
     seed: int
     store: Store
     accelerator: Accelerator
 
     def pictures(
-        self, model: LoadedModel, prompts: list[Prompt], folder: Path, name: str
+        self, model: LoadedModel, asked: Asked, folder: Path, name: str
     ) -> MadePictures | None:
         """Pictures as `<folder>/<prompt_id>_<replicate>.png`; None but in the main process."""
-        batches = self._batches(prompts)
-        self._fill(model, batches, name)
+        batches = self._batches(asked)
+        self._fill(model, batches, f"{name}, {asked.name} prompts" if asked.name else name)
         self.accelerator.wait_for_everyone()
         if not self.accelerator.is_main_process:
             return None
@@ -81,12 +81,12 @@ class PictureMaker:
         shown = PictureSet(len(files), lambda k: read_png(files[k]), shared=name == "original")
         return MadePictures(shown, hashes, blank)
 
-    def keys(self, model: LoadedModel, prompts: list[Prompt]) -> list[str]:
-        """Where the batches of these prompts lie in the store."""
-        return [self._key(model, batch) for batch in self._batches(prompts)]
+    def keys(self, model: LoadedModel, asked: Asked) -> dict[str, int]:
+        """Where the batches of these prompts lie in the store, and how many pictures each has."""
+        return {self._key(model, batch): len(batch) for batch in self._batches(asked)}
 
-    def _batches(self, prompts: list[Prompt]) -> list[list[Pair]]:
-        pairs = [(prompt, r) for prompt in prompts for r in range(self.replicates)]
+    def _batches(self, asked: Asked) -> list[list[Pair]]:
+        pairs = [(prompt, r) for prompt in asked.prompts for r in range(asked.replicates)]
         starts = range(0, len(pairs), self.batch_size)
         return [pairs[start : start + self.batch_size] for start in starts]
 
@@ -153,7 +153,7 @@ def pictures_key(model: LoadedModel, sampling: Sampling, what: list[Any]) -> str
     return digest(json.dumps(facts, sort_keys=True))
 
 
-def reference_pictures(data: OpenDataset, resolution: int) -> PictureSet:
+def real_pictures(data: OpenDataset, resolution: int) -> PictureSet:
     """Every picture of a split as the models would see it, [R, R, 3]."""
 
     def read(index: int) -> np.ndarray:

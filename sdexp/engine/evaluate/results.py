@@ -11,7 +11,7 @@ from sdexp.ground.record_files import write_record
 from sdexp.ground.rows import write_rows
 from sdexp.ground.run import EvaluationFolder
 from sdexp.ground.sampling import Sampling
-from sdexp.ground.score_records import ControlsRecord, ScoresRecord
+from sdexp.ground.score_records import ControlsRecord, GuardsRecord, ScoresRecord
 from sdexp.ground.store import Store
 from sdexp.metric.judging import Judging
 
@@ -21,13 +21,14 @@ class Made:
     """Where the pictures come from.
 
     sampling and applied: of those made here, and the proof that the weights were loaded; fitted:
-    what was done to given ones. None where it does not apply. warnings: what a person should know
-    of the data.
+    what was done to given ones. None where it does not apply. guards: what was asked beside them;
+    warnings: what a person should know of the data.
     """
 
     sampling: Sampling | None = None
     applied: Applied | None = None
     fitted: str | None = None
+    guards: GuardsRecord = GuardsRecord()
     warnings: list[str] = field(default_factory=list)
 
 
@@ -40,13 +41,14 @@ class Results:
     pictures: Pictures
     scores: dict[str, Score] = field(default_factory=dict)
 
-    def score(self, store: Store, device: str) -> None:
-        """Score by every metric and tell each."""
+    def score(self, store: Store, device: str) -> Scorer:
+        """Score by every metric and tell each; gives what scored them, for more questions."""
         scorer = Scorer(self.judging, store, device)
         for name, metric in self.judging.metrics.items():
             with interruptible():
                 self.scores[name] = scorer.score(name, metric, self.pictures)
             _say_score(name, self.scores[name])
+        return scorer
 
     def write(self, made: Made) -> int:
         """Write `per_image.parquet`, then `scores.json`; the number of rows."""
@@ -70,6 +72,7 @@ class Results:
             applied=made.applied,
             controls=ControlsRecord(
                 real_vs_real={n: s.floor for n, s in scores.items() if s.floor},
+                other_noise={n: s.noise for n, s in scores.items() if s.noise},
                 shuffled_captions={
                     n: s.other_captions for n, s in scores.items() if s.other_captions
                 },
@@ -78,6 +81,7 @@ class Results:
                 },
             ),
             drift={name: score.drift for name, score in scores.items() if score.drift},
+            guards=made.guards,
             warnings=self._warnings(made),
         )
 

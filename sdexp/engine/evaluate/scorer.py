@@ -16,6 +16,7 @@ from sdexp.ground.score_records import (
     DriftRecord,
     FloorRecord,
     MetricRecord,
+    NoiseRecord,
     PairRecord,
     ShareRecord,
 )
@@ -52,8 +53,9 @@ class Score:
     """One metric's features, [P, R, d] by model, its comparison and its controls.
 
     floor: the metric of real pictures against others; other_captions, other_references: with those
-    of other prompts; drift: how far the finetuned pictures lie from the original's. None where the
-    metric has no such thing. overlong: captions that the backbone reads only the beginning of.
+    of other prompts; drift: how far the finetuned pictures lie from the original's; noise: what
+    other noise alone does. None where the metric has no such thing. overlong: captions that the
+    backbone reads only the beginning of.
     """
 
     features: dict[str, np.ndarray]
@@ -62,6 +64,7 @@ class Score:
     other_captions: PairRecord | None = None
     other_references: PairRecord | None = None
     drift: DriftRecord | None = None
+    noise: NoiseRecord | None = None
     overlong: int = 0
 
 
@@ -76,13 +79,16 @@ class Scorer:
 
     def score(self, name: str, metric: AbstractMetric, pictures: Pictures) -> Score:
         """Features, then statistics on arrays."""
-        of_metric = MetricAtWork(
-            self._judging.evaluation, name, metric, self._source(metric), pictures
-        )
+        of_metric = self.at_work(name, metric, pictures)
         return of_metric.distributions() if metric.partner == "distribution" else of_metric.paired()
 
-    def _source(self, metric: AbstractMetric) -> Features:
-        name = metric.backbone
+    def at_work(self, name: str, metric: AbstractMetric, pictures: Pictures) -> "MetricAtWork":
+        """A metric on these pictures."""
+        source = self.source(metric.backbone)
+        return MetricAtWork(self._judging.evaluation, name, metric, source, pictures)
+
+    def source(self, name: str) -> Features:
+        """Features of a backbone, which is loaded the first time."""
         if name not in self._started:
             loaded = self._judging.backbones[name].start(self._device)
             self._started[name] = Features(loaded, self._store, self._device)
@@ -99,7 +105,7 @@ class MetricAtWork:
     source: Features
     pictures: Pictures
 
-    def _features(self, model: str, shift: int = 0) -> np.ndarray:
+    def features(self, model: str, shift: int = 0) -> np.ndarray:
         """[P, R, d]; `shift` holds each picture against another prompt, as a control."""
         pictures = self.pictures
         count = len(pictures.prompts)
@@ -107,7 +113,7 @@ class MetricAtWork:
         partners = [pictures.prompts[i] for i in partner]
         captions = [prompt.caption for prompt in partners]
         if self.metric.partner == "replicates":
-            return self._among_replicates(model)
+            return self.among_replicates(model)
         references = None
         if self.metric.partner == "reference":
             references = pictures.references.at([prompt.index for prompt in partners])
@@ -115,7 +121,7 @@ class MetricAtWork:
         flat = self.metric.features(self.source, shown, captions, references)
         return flat.reshape(count, pictures.replicates, -1)
 
-    def _among_replicates(self, model: str) -> np.ndarray:
+    def among_replicates(self, model: str) -> np.ndarray:
         """[P, R, 1]: the mean over the other pictures of the same prompt."""
         pictures = self.pictures
         count = len(pictures.prompts)
@@ -131,20 +137,36 @@ class MetricAtWork:
 
     def paired(self) -> Score:
         """A number for each picture, compared prompt by prompt."""
-        features = {model: self._features(model) for model in MODELS}
+        features = {model: self.features(model) for model in MODELS}
+        partner = self.metric.partner
+        return Score(
+            features,
+            self.compared(features),
+            other_captions=self._other() if partner == "caption" else None,
+            other_references=self._other() if partner == "reference" else None,
+            drift=self.drift() if self.metric.tells_drift else None,
+            noise=self._noise(features) if partner != "replicates" else None,
+            overlong=self._overlong() if "texts" in self.metric.needs else 0,
+        )
+
+    def compared(self, features: dict[str, np.ndarray]) -> MetricRecord:
+        """Numbers [P, R, 1] of each model, compared."""
         original, finetuned = (features[model][:, :, 0] for model in MODELS)
         rng = array_stream(self.config.seed, "inference", self.name)
         comparison = compare_means(original, finetuned, rng, self.config.num_permutations)
-        partner = self.metric.partner
-        is_distance = partner == "reference" and not self.metric.higher_is_better
-        return Score(
-            features,
-            self._record(comparison, features, len(original) if partner == "reference" else 0),
-            other_captions=self._other() if partner == "caption" else None,
-            other_references=self._other() if partner == "reference" else None,
-            drift=self._drift() if is_distance else None,
-            overlong=self._overlong() if "texts" in self.metric.needs else 0,
-        )
+        references = len(original) if self.metric.partner == "reference" else 0
+        return self._record(comparison, features, references)
+
+    def _noise(
+        self, features: dict[str, np.ndarray], real: np.ndarray | None = None
+    ) -> NoiseRecord | None:
+        """The original by one replicate and by another; None with a single one, or too few."""
+        of_original = features["original"]
+        if of_original.shape[1] < 2 or len(of_original) < self.metric.least():
+            return None
+        against = of_original if real is None else real
+        first, second = (self.metric.statistic(of_original[:, k], against) for k in (0, 1))
+        return NoiseRecord(first, second)
 
     def _overlong(self) -> int:
         captions = [prompt.caption for prompt in self.pictures.prompts]
@@ -152,9 +174,9 @@ class MetricAtWork:
 
     def _other(self) -> PairRecord:
         """The metric of both models by the partners of other prompts."""
-        return PairRecord(*(float(self._features(model, shift=1).mean()) for model in MODELS))
+        return PairRecord(*(float(self.features(model, shift=1).mean()) for model in MODELS))
 
-    def _drift(self) -> DriftRecord:
+    def drift(self) -> DriftRecord:
         """The metric between both models' pictures of one prompt and replicate."""
         pictures = self.pictures
         original, finetuned = (pictures.made[model].shown for model in MODELS)
@@ -170,11 +192,12 @@ class MetricAtWork:
             self.config.num_permutations,
         )
         backbone = self.source.backbone
-        return DriftRecord(comparison.difference, comparison.ci95, backbone.name)
+        noise = float(self.among_replicates("original").mean()) if shape[1] > 1 else None
+        return DriftRecord(comparison.difference, comparison.ci95, backbone.name, noise)
 
     def distributions(self) -> Score:
         """All pictures of a model against all real ones."""
-        features = {model: self._features(model) for model in MODELS}
+        features = {model: self.features(model) for model in MODELS}
         real = self.metric.features(self.source, self.pictures.references, [], None)
         original, finetuned = (features[model] for model in MODELS)
         comparison = compare_distributions(
@@ -186,7 +209,8 @@ class MetricAtWork:
         )
         size = min(math.prod(original.shape[:2]), len(real) // 2)
         record = self._record(comparison, features, len(real))
-        return Score(features, record, floor=self._floor(real, size))
+        noise = self._noise(features, real)
+        return Score(features, record, floor=self._floor(real, size), noise=noise)
 
     def _floor(self, real: np.ndarray, size: int) -> FloorRecord | None:
         """The metric of `size` real pictures against the others."""

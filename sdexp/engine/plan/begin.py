@@ -8,12 +8,12 @@ from sdexp.engine.hardware import device_name
 from sdexp.engine.originals import check_original
 from sdexp.engine.plan.disk import check_run_disk
 from sdexp.engine.prompts import evaluation_data, evaluation_prompts
-from sdexp.engine.train.checkpoint import check_whole, saved_steps
+from sdexp.engine.train.checkpoint import check_whole
 from sdexp.engine.train.setup import Setup, set_up
 from sdexp.engine.train.trainer import Trainer
 from sdexp.ground.errors import DataError
 from sdexp.ground.pending import adopt, config_at_work
-from sdexp.ground.run import RunFolder
+from sdexp.ground.run import RunFolder, saved_steps
 from sdexp.ground.store import Store, default_root
 from sdexp.recipes import read_recipes
 

@@ -5,15 +5,14 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from sdexp.engine.evaluate.asked import Asked, everything_asked
 from sdexp.engine.plan.sizes import Memory, checkpoint_bytes, memory_of, weights_bytes
-from sdexp.engine.prompts import Prompt, evaluation_data, evaluation_prompts
 from sdexp.engine.train.setup import Setup
 from sdexp.engine.train.timetable import Timetable
 from sdexp.ground.errors import DiskError
 from sdexp.ground.run import RunFolder
 from sdexp.ground.store import Store
 from sdexp.ground.units import amount
-from sdexp.recipes import Recipes
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class Needs:
 
 
 def needs_of(
-    setup: Setup, timetable: Timetable, memory: Memory, prompts: int, place: Path
+    setup: Setup, timetable: Timetable, memory: Memory, asked: list[Asked], place: Path
 ) -> Needs:
     """What a run in `place` writes; pictures at most as large as they are uncompressed."""
     present = RunFolder(place).checkpoints.rglob("*")
@@ -44,15 +43,16 @@ def needs_of(
         checkpoint=checkpoint_bytes(setup, memory),
         checkpoints=kept + 1,
         weights=weights_bytes(setup),
-        pictures=_pictures(setup, timetable, prompts) * picture_bytes(timetable),
+        pictures=_pictures(setup, timetable, asked) * picture_bytes(timetable),
         present=sum(file.stat().st_size for file in present if file.is_file()),
     )
 
 
-def _pictures(setup: Setup, timetable: Timetable, prompts: int) -> int:
+def _pictures(setup: Setup, timetable: Timetable, asked: list[Asked]) -> int:
     # Reference, original, finetuned, and the finetuned again until all of them are made.
-    made = prompts * (1 + 3 * setup.recipes.evaluation.replicates)
-    return made + validation_pictures(setup, timetable)
+    real = sum(len(one.prompts) for one in asked if not one.name)
+    made = sum(3 * one.pictures for one in asked)
+    return real + made + validation_pictures(setup, timetable)
 
 
 def validation_pictures(setup: Setup, timetable: Timetable) -> int:
@@ -75,16 +75,9 @@ def check_run_disk(run: RunFolder, setup: Setup) -> None:
 
     What the store will gain is left out: that would take reading all pictures.
     """
-    prompts = len(chosen_prompts(run, setup.recipes))
-    needs = needs_of(setup, setup.timetable, memory_of(setup), prompts, run.path)
+    asked = everything_asked(run, setup.recipes)
+    needs = needs_of(setup, setup.timetable, memory_of(setup), asked, run.path)
     _require(run.path, needs.run, "the run", _remedy(needs))
-
-
-def chosen_prompts(run: RunFolder, recipes: Recipes) -> list[Prompt]:
-    """The prompts of the evaluation; none without one."""
-    if not recipes.evaluation.enabled:
-        return []
-    return evaluation_prompts(evaluation_data(run, recipes), recipes)
 
 
 def check_disk(needs: Needs, place: Path, store: Store, gain: int) -> None:

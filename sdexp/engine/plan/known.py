@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sdexp.backbone.base import batches
+from sdexp.engine.evaluate.asked import TRAIN, Asked
 from sdexp.engine.evaluate.pictures import PICTURES, PictureMaker
 from sdexp.engine.plan.disk import picture_bytes
-from sdexp.engine.prompts import Prompt, evaluation_data, sampling_of
+from sdexp.engine.prompts import evaluation_data, sampling_of
 from sdexp.engine.train.items import Item
 from sdexp.engine.train.setup import Setup
 from sdexp.engine.train.timetable import Timetable
@@ -95,29 +96,26 @@ def _spread(values: list[int]) -> list[int]:
 
 
 def original_pictures(
-    setup: Setup, timetable: Timetable, store: Store, prompts: list[Prompt]
+    setup: Setup, timetable: Timetable, store: Store, asked: list[Asked]
 ) -> Known:
     """The batches of the original's evaluation pictures, with what judges keep of them."""
     config = setup.recipes.evaluation
     maker = PictureMaker(
         sampling_of(config, timetable.resolution),
-        config.replicates,
         config.batch_size,
         config.seed,
         store,
         setup.accelerator,
     )
-    keys = maker.keys(setup.model, prompts)
-    found = [store.holds(PICTURES, key) for key in keys]
-    sizes = [config.batch_size] * len(keys)
-    if keys:
-        sizes[-1] = len(prompts) * config.replicates - config.batch_size * (len(keys) - 1)
-    pictures = sum(size for size, there in zip(sizes, found, strict=True) if not there)
-    gain = pictures * picture_bytes(timetable) + ENTRY_BYTES * found.count(False)
-    if pictures:
+    batches = [batch for one in asked for batch in maker.keys(setup.model, one).items()]
+    missing = [size for key, size in batches if not store.holds(PICTURES, key)]
+    gain = sum(missing) * picture_bytes(timetable) + ENTRY_BYTES * len(missing)
+    if missing:
         real = len(evaluation_data(setup.run, setup.recipes))
-        gain += _features(setup.recipes, len(prompts) * config.replicates, real)
-    return Known(len(keys), len(keys), sum(found), gain)
+        if any(one.name == TRAIN for one in asked):
+            real += min(config.num_train_pictures, len(setup.data))
+        gain += _features(setup.recipes, sum(one.pictures for one in asked), real)
+    return Known(len(batches), len(batches), len(batches) - len(missing), gain)
 
 
 def _features(recipes: Recipes, originals: int, real: int) -> int:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import torch
 
+from sdexp.engine.evaluate.asked import Asked, everything_asked
 from sdexp.engine.hardware import peak_memory_gb
 from sdexp.engine.plan.disk import (
     Needs,
     check_disk,
-    chosen_prompts,
     needs_of,
     validation_pictures,
 )
@@ -48,14 +48,17 @@ class Measured:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run needs; `timetable` is that of all its processes, `known` what the store has."""
+    """What a run needs; `timetable` is that of all its processes, `known` what the store has.
+
+    asked: what the evaluation asks for.
+    """
 
     setup: Setup
     timetable: Timetable
     memory: Memory
     needs: Needs
     known: dict[str, Known]
-    prompts: int
+    asked: list[Asked]
 
     @property
     def store_gain(self) -> int:
@@ -87,7 +90,7 @@ class Plan:
         """How long the evaluation's pictures may take."""
         recipes = self.setup.recipes
         sets = 1 + self.known[ORIGINAL].missing
-        pictures = self.prompts * recipes.evaluation.replicates * sets
+        pictures = sum(one.pictures for one in self.asked) * sets
         return pictures * measured.picture / recipes.hardware.num_processes
 
     def record(self, measured: Measured | None) -> PlanRecord:
@@ -104,7 +107,7 @@ def make_plan(run: RunFolder, place: Path, recipes: Recipes, store: Store) -> Pl
     `run` is a folder to throw away, `place` the run's own. Raises `DiskError` when a disk has too
     little room.
     """
-    prompts = chosen_prompts(run, recipes)
+    asked = everything_asked(run, recipes)
     setup = set_up(run, recipes, store)
     setup.model.recall(setup.identity.prints)
     order = replace(setup.timetable.order, processes=recipes.hardware.num_processes)
@@ -114,13 +117,13 @@ def make_plan(run: RunFolder, place: Path, recipes: Recipes, store: Store) -> Pl
         setup=setup,
         timetable=timetable,
         memory=memory,
-        needs=needs_of(setup, timetable, memory, len(prompts), place),
+        needs=needs_of(setup, timetable, memory, asked, place),
         known={
             "training pictures": training_moments(setup, timetable),
             "validation pictures": validation_moments(setup, timetable),
-            ORIGINAL: original_pictures(setup, timetable, store, prompts),
+            ORIGINAL: original_pictures(setup, timetable, store, asked),
         },
-        prompts=len(prompts),
+        asked=asked,
     )
 
 

@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from pathlib import Path
 
+from sdexp.engine.evaluate.asked import Asked
 from sdexp.engine.plan.disk import free_bytes, shared_disk, validation_pictures
 from sdexp.engine.plan.plan import Measured, Plan
 from sdexp.engine.plan.sizes import Memory
@@ -43,7 +44,7 @@ def say_training(plan: Plan) -> None:
         f"learning rate: {recipes.scheduler.name}, at most {recipes.optimizer.lr:g}, "
         f"{recipes.scheduler.warmup(timetable.total)} steps of warm-up"
     )
-    _say_evaluation(plan.prompts, recipes.evaluation.replicates, timetable.resolution)
+    _say_evaluation(plan.asked, timetable.resolution)
 
 
 def _say_memory(memory: Memory, processes: int) -> None:
@@ -52,14 +53,16 @@ def _say_memory(memory: Memory, processes: int) -> None:
     say(f"memory{each}: {amount(memory.total)} ({', '.join(parts)}), and activations on top")
 
 
-def _say_evaluation(prompts: int, replicates: int, resolution: int) -> None:
-    if prompts:
-        say(
-            f"evaluation: {prompts} prompts x {replicates} replicates x 2 models = "
-            f"{2 * prompts * replicates} pictures of {resolution}x{resolution}"
-        )
-    else:
+def _say_evaluation(asked: list[Asked], resolution: int) -> None:
+    if not asked:
         say("evaluation: none")
+        return
+    own, *guards = asked
+    beside = "".join(f", {len(one.prompts)} {one.name} prompts" for one in guards)
+    say(
+        f"evaluation: {len(own.prompts)} prompts x {own.replicates} replicates{beside}, of 2 models"
+        f" = {2 * sum(one.pictures for one in asked)} pictures of {resolution}x{resolution}"
+    )
 
 
 def say_disk(plan: Plan, place: Path, store: Store) -> None:

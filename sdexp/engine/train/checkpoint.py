@@ -27,6 +27,7 @@ from sdexp.ground.files import (
     sync_folder,
     write_text,
 )
+from sdexp.ground.run import saved_steps
 from sdexp.ground.tensors import write_tensors
 
 MANIFEST = "manifest.json"
@@ -153,14 +154,6 @@ def _quarantine(path: Path) -> Path:
         target.parent.mkdir(exist_ok=True)
         path.rename(target)
     return target
-
-
-def saved_steps(folder: Path) -> list[int]:
-    """Steps of the checkpoints in a folder, oldest first."""
-    if not folder.is_dir():
-        return []
-    names = [path.name for path in folder.iterdir()]
-    return sorted(int(name) for name in names if name.isdecimal() and f"{int(name):06d}" == name)
 
 
 def verify(path: Path, step: int) -> None:

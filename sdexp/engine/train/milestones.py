@@ -5,11 +5,11 @@ from pathlib import Path
 import torch
 
 from sdexp.engine.originals import check_original
-from sdexp.engine.train.checkpoint import read_checkpoint, saved_steps
+from sdexp.engine.train.checkpoint import read_checkpoint
 from sdexp.engine.train.setup import attach
 from sdexp.ground.errors import ConfigError
 from sdexp.ground.files import HALF_WRITTEN
-from sdexp.ground.run import RunFolder
+from sdexp.ground.run import RunFolder, saved_steps
 from sdexp.recipes import Recipes
 
 

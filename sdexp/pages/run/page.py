@@ -9,10 +9,18 @@ from sdexp.ground.records import RunRecord
 from sdexp.ground.run import EvaluationFolder, RunFolder
 from sdexp.pages.environment import environment
 from sdexp.pages.figures import epoch_losses, loss_curves
+from sdexp.pages.run.answers import axes, sentence
+from sdexp.pages.run.checkpoints import steps_of
 from sdexp.pages.run.facts import Beside, Facts, read_facts
-from sdexp.pages.run.pictures import Triple, extremes, triples, validation_rows
+from sdexp.pages.run.pictures import Triple, extremes, nearest_pairs, triples, validation_rows
 from sdexp.pages.run.prompts import prompt_table
-from sdexp.pages.run.verdict import control_lines, drift_lines, primary_line, verdict_lines
+from sdexp.pages.run.verdict import (
+    control_lines,
+    drift_lines,
+    overfit_lines,
+    primary_line,
+    verdict_lines,
+)
 from sdexp.pages.thumbnails import Thumbnail, missing_line
 
 TOLD = ("command", "started", "ended", "status", "device", "git", "versions", "base_weights")
@@ -51,6 +59,7 @@ def _values(run: RunFolder, folder: EvaluationFolder, facts: Facts) -> dict[str,
         "differs": facts.evaluation.differs if facts.evaluation else [],
         "home": os.path.relpath(run.report_html, folder.path),
         "beside": [] if facts.evaluation else [_beside(run, one) for one in facts.beside],
+        "steps": None if facts.evaluation else steps_of(run, facts),
         "curves": loss_curves(train, checked) if train or checked else "",
         "epochs": _epochs(facts),
         "every": prompt_table(folder, facts),
@@ -67,6 +76,9 @@ def _scores(facts: Facts) -> dict[str, Any]:
     scores = facts.scores
     return {
         "scores": scores,
+        "axes": axes(scores) if scores else [],
+        "answers": sentence(scores) if scores else "",
+        "overfit": overfit_lines(scores) if scores else [],
         "primary": primary_line(scores) if scores else "",
         "applied": scores.applied if scores else None,
         "controls": control_lines(scores) if scores else [],
@@ -85,13 +97,16 @@ def _pictures(run: RunFolder, folder: EvaluationFolder, facts: Facts) -> dict[st
     metric, best, worst = extremes(folder, facts)
     prompts, validation = validation_rows(run)
     own: list[Triple] = shown + best + worst
+    suspects = nearest_pairs(folder, facts)
     thumbnails: list[Thumbnail] = [one for triple in own for one in triple.thumbnails]
+    thumbnails += [one for pair in suspects for one in (pair.made, pair.trained)]
     thumbnails += [one for _, row in validation for one in row]
     return {
         "triples": shown,
         "ranked_by": metric,
         "best": best,
         "worst": worst,
+        "suspects": suspects,
         "prompts": prompts,
         "validation": validation,
         "thumbnails": thumbnails,

@@ -35,8 +35,11 @@ def triples(folder: EvaluationFolder, facts: Facts, count: int = 9) -> list[Trip
 def extremes(
     folder: EvaluationFolder, facts: Facts, count: int = 3
 ) -> tuple[str, list[Triple], list[Triple]]:
-    """(metric, best, worst): by difference of the first per-picture metric, at replicate 0."""
-    originals = _first(facts, "original")
+    """(metric, best, worst) by difference of the first per-picture metric, over all replicates.
+
+    A prompt is shown by that replicate which gained, or lost, the most.
+    """
+    originals = [row for row in facts.rows if row.model == "original"]
     if facts.scores is None or not originals:
         return "", [], []
     scored = [name for name in facts.scores.metrics if name in originals[0].scores]
@@ -44,14 +47,32 @@ def extremes(
         return "", [], []
     name = scored[0]
     sign = 1 if facts.scores.metrics[name].higher_is_better else -1
-    finetuned = {row.prompt_id: row.scores[name] for row in _first(facts, "finetuned")}
-    gains = [(finetuned[row.prompt_id] - row.scores[name], row) for row in originals]
-    gains.sort(key=lambda pair: (-sign * pair[0], pair[1].prompt_id))
-    count = min(count, len(gains) // 2)
-    told = [(row, f"{name} {number(gain, True)}") for gain, row in gains]
-    best = [_triple(folder, facts, row, note) for row, note in told[:count]]
-    worst = [_triple(folder, facts, row, note) for row, note in told[::-1][:count]]
-    return name, best, worst
+    finetuned = {_place(r): r.scores[name] for r in facts.rows if r.model == "finetuned"}
+    gains = [(finetuned[_place(row)] - row.scores[name], row) for row in originals]
+    gains.sort(key=lambda pair: (-sign * pair[0], _place(pair[1])))
+    best = _one_for_each_prompt(gains)
+    worst = _one_for_each_prompt(gains[::-1])
+    count = min(count, len(best) // 2)
+
+    def shown(chosen: list[tuple[float, PictureRow]]) -> list[Triple]:
+        return [
+            _triple(folder, facts, row, f"{name} {number(gain, True)}")
+            for gain, row in chosen[:count]
+        ]
+
+    return name, shown(best), shown(worst)
+
+
+def _place(row: PictureRow) -> tuple[str, int]:
+    return row.prompt_id, row.replicate
+
+
+def _one_for_each_prompt(gains: list[tuple[float, PictureRow]]) -> list[tuple[float, PictureRow]]:
+    """The first of each prompt."""
+    first: dict[str, tuple[float, PictureRow]] = {}
+    for gain, row in gains:
+        first.setdefault(row.prompt_id, (gain, row))
+    return list(first.values())
 
 
 def _first(facts: Facts, model: str) -> list[PictureRow]:
@@ -60,7 +81,7 @@ def _first(facts: Facts, model: str) -> list[PictureRow]:
 
 
 def _triple(folder: EvaluationFolder, facts: Facts, row: PictureRow, note: str) -> Triple:
-    made = f"{row.prompt_id}_0.png"
+    made = f"{row.prompt_id}_{row.replicate}.png"
     real = folder.images("reference")
     without = facts.scores is not None and facts.scores.n_split == 0
     has_real = real.is_dir() or not (facts.record.of_folders or without)
@@ -71,6 +92,35 @@ def _triple(folder: EvaluationFolder, facts: Facts, row: PictureRow, note: str) 
         reference=thumbnail(real / f"{row.prompt_id}.png") if has_real else None,
         note=note,
     )
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A finetuned picture beside the training picture that it is nearest to."""
+
+    caption: str
+    made: Thumbnail
+    trained: Thumbnail
+    name: str
+    cosine: float
+    too_near: bool
+
+
+def nearest_pairs(folder: EvaluationFolder, facts: Facts, count: int = 6) -> list[Pair]:
+    """The pairs that lie nearest to each other, with those that lie too near first."""
+    copying = facts.scores.guards.copying if facts.scores else None
+    pairs = copying.nearest if copying else []
+    return [
+        Pair(
+            pair.caption,
+            thumbnail(folder.path / pair.path),
+            thumbnail(folder.path / pair.training_path),
+            pair.training_picture,
+            pair.cosine,
+            pair.too_near,
+        )
+        for pair in sorted(pairs, key=lambda pair: not pair.too_near)[:count]
+    ]
 
 
 def validation_rows(run: RunFolder) -> tuple[list[str], list[tuple[int, list[Thumbnail]]]]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from sdexp.ground.score_records import MetricRecord, PairRecord, ScoresRecord
+from sdexp.ground.score_records import DriftRecord, MetricRecord, PairRecord, ScoresRecord
 from sdexp.ground.units import duration
 from sdexp.pages.run.facts import Facts
 from sdexp.pages.words import number
@@ -136,12 +136,33 @@ def _interval(metric: MetricRecord) -> str:
 def drift_lines(scores: ScoresRecord) -> list[str]:
     """How far the pictures moved, one sentence for each metric that can tell."""
     same = "the same prompt and noise" if scores.sampling else "one name"
-    return [
+    lines = [
         f"{name} with {drift.backbone} between the original's and the finetuned's picture of "
-        f"{same}: {number(drift.value)}{_between(drift.ci95)}. 0 would be "
-        "the same pictures. It says how far the model moved, not whether for better or worse; what "
-        "moves far may also have forgotten more."
+        f"{same}: {number(drift.value)}{_between(drift.ci95)}. 0 would be the same pictures"
+        f"{_noise_words(drift)}. It says how far the model moved, not whether for better or worse; "
+        "what moves far may also have forgotten more."
         for name, drift in scores.drift.items()
+    ]
+    lines += [
+        f"{name} by general prompts: {number(drift.value)}{_between(drift.ci95)}."
+        for name, drift in scores.guards.general_drift.items()
+    ]
+    return lines
+
+
+def _noise_words(drift: DriftRecord) -> str:
+    if drift.noise is None:
+        return ""
+    return f", and other noise alone moves the original's by {number(drift.noise)}"
+
+
+def overfit_lines(scores: ScoresRecord) -> list[str]:
+    """By how much training made training captions easier than held-out ones, a sentence each."""
+    return [
+        f"{name}: training captions score {number(gap.finetuned, True)} better than held-out ones, "
+        f"{number(gap.original, True)} with the original; training made the gap "
+        f"{number(gap.difference, True)} larger{_between(gap.ci95)}."
+        for name, gap in scores.guards.overfit.items()
     ]
 
 
@@ -159,6 +180,11 @@ def control_lines(scores: ScoresRecord) -> list[str]:
         f"{number(floor.value)}. Real pictures themselves score this, by the size of the sets "
         "alone."
         for name, floor in controls.real_vs_real.items()
+    ]
+    lines += [
+        f"{name} of the original by one draw of noise and by another: {number(noise.first)} and "
+        f"{number(noise.second)}. So much does noise alone."
+        for name, noise in controls.other_noise.items()
     ]
     lines += _pair_lines(
         controls.shuffled_captions,

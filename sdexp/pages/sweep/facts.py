@@ -32,7 +32,8 @@ CLASS = "._target_"
 class JobFacts:
     """One run: what was asked for, what became of it, and what it left.
 
-    given: override by key; leaves: configuration of the run.
+    given: override by key; leaves: configuration of the run; counted: what of it makes it the run
+    that it is.
     """
 
     number: int
@@ -43,6 +44,7 @@ class JobFacts:
     reason: str | None
     facts: Facts
     leaves: dict[str, str]
+    counted: dict[str, str]
 
     @property
     def scores(self) -> ScoresRecord | None:
@@ -77,13 +79,15 @@ class JobFacts:
 class Sweep:
     """The jobs of a folder; `columns` are the keys whose values differ, `fixed` the others.
 
-    record: None for a folder of runs that is no sweep.
+    record: None for a folder of runs that is no sweep; implied: further keys whose values differ,
+    because what was asked for brought them along, such as the learning rate of a strategy.
     """
 
     folder: Path
     record: SweepRecord | None
     jobs: list[JobFacts]
     columns: list[str]
+    implied: list[str]
     fixed: dict[str, str]
 
     @property
@@ -116,12 +120,34 @@ class Sweep:
         """The last word of a key where no other column ends with it."""
         column = column.removesuffix(CLASS)
         last = column.rpartition(".")[2]
-        alike = [c for c in self.columns if c.removesuffix(CLASS).rpartition(".")[2] == last]
+        every = [*self.columns, *self.implied]
+        alike = [c for c in every if c.removesuffix(CLASS).rpartition(".")[2] == last]
         return last if len(alike) == 1 else column
+
+    def shown(self, job: JobFacts) -> list[str | None]:
+        """A job's values in all columns, those brought along too; None where it has none."""
+        values = [job.given[c] if c in job.given else None for c in self.columns]
+        return values + [job.counted[c] if c in job.counted else None for c in self.implied]
 
     def value(self, column: str, value: str) -> str:
         """A value as shown; of a class its name is enough."""
         return value.rpartition(".")[2] if column.endswith(CLASS) else value
+
+
+def read_runs(folder: Path, places: list[Path]) -> Sweep:
+    """Read runs, wherever they lie; a place may be a folder of runs. `folder`: of their page.
+
+    Raises `ConfigError` for a place without any run.
+    """
+    runs = []
+    for place in places:
+        found = [RunFolder(place)] if RunFolder(place).config.is_file() else _runs_in(place)
+        if not found:
+            raise ConfigError(f"runs={place}: no run folder in it; name runs or folders of them")
+        runs += found
+    jobs = [_found_job(number, run) for number, run in enumerate(runs)]
+    columns = _without_implied([job.given for job in jobs])
+    return Sweep(folder, None, jobs, columns, _implied(jobs, columns), {})
 
 
 def read_sweep(folder: Path) -> Sweep:
@@ -137,13 +163,19 @@ def read_sweep(folder: Path) -> Sweep:
         jobs = [_sweep_job(folder, entry) for entry in record.jobs]
         columns = _differing([job.given for job in jobs])
     else:
-        jobs = _found_jobs(folder)
+        jobs = [_found_job(number, run) for number, run in enumerate(_runs_in(folder))]
         columns = _without_implied([job.given for job in jobs])
     if not jobs:
         raise ConfigError(f"runs={folder}: no run folder in it; name a sweep below multirun/")
     given = jobs[0].given
     fixed = {key: given[key] for key in given if key not in columns} if record else {}
-    return Sweep(folder, record, jobs, columns, fixed)
+    return Sweep(folder, record, jobs, columns, _implied(jobs, columns), fixed)
+
+
+def _implied(jobs: list[JobFacts], columns: list[str]) -> list[str]:
+    """Keys that differ beside the columns; a class does where its group is a column."""
+    differing = _without_implied([job.counted for job in jobs if job.counted])
+    return [key for key in differing if not {key, key.removesuffix(CLASS)} & {*columns}]
 
 
 def _sweep_job(folder: Path, entry: SweepJob) -> JobFacts:
@@ -152,15 +184,15 @@ def _sweep_job(folder: Path, entry: SweepJob) -> JobFacts:
     given = {key: value for key, _, value in words}
     facts, config = _read(run)
     state = (entry.status, entry.exit_code, entry.reason)
-    return JobFacts(entry.number, run, given, *state, facts, _as_typed(dict(leaves(config))))
+    every = _as_typed(dict(leaves(config)))
+    return JobFacts(entry.number, run, given, *state, facts, every, _as_typed(what_counts(config)))
 
 
-def _found_jobs(folder: Path) -> list[JobFacts]:
-    """The runs of a folder without a sweep, numbered in the order of their names."""
+def _runs_in(folder: Path) -> list[RunFolder]:
+    """The runs of a folder, in the order of their names."""
     inside = [*folder.glob("*/"), *folder.glob("*/*/")] if folder.is_dir() else []
     runs = [RunFolder(path) for path in sorted(inside)]
-    runs = [run for run in runs if run.config.is_file() or run.record.is_file()]
-    return [_found_job(number, run) for number, run in enumerate(runs)]
+    return [run for run in runs if run.config.is_file() or run.record.is_file()]
 
 
 def _found_job(number: int, run: RunFolder) -> JobFacts:
@@ -171,8 +203,8 @@ def _found_job(number: int, run: RunFolder) -> JobFacts:
         facts.record.exit_code,
         facts.record.reason,
     )
-    given = _as_typed(what_counts(config))
-    return JobFacts(number, run, given, *state, facts, _as_typed(dict(leaves(config))))
+    counted = _as_typed(what_counts(config))
+    return JobFacts(number, run, counted, *state, facts, _as_typed(dict(leaves(config))), counted)
 
 
 def _read(run: RunFolder) -> tuple[Facts, dict[str, Any]]:

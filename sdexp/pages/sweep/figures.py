@@ -1,7 +1,7 @@
 """The figures of a sweep: quality against what it costs, and the losses of all runs."""
 
 import math
-from typing import Any
+from typing import Any, TypeAlias
 
 from sdexp.pages.figures import drawn, smooth
 from sdexp.pages.sweep.facts import JobFacts, Sweep
@@ -11,6 +11,8 @@ from sdexp.pages.sweep.ranking import Group, higher_is_better, pareto
 COLORS = ("#2f7fd0", "#e0731d", "#2a9d6f", "#c2549f", "#8a6fd1", "#c9a21a", "#d1495b", "#4aa8b5")
 MARKERS = "osD^vPX*"
 LEGEND_ROWS = 12
+# Number of the group, run, cost, value of the metric.
+Point: TypeAlias = tuple[int, JobFacts, float, float]
 
 
 def cost_figures(sweep: Sweep, groups: list[Group]) -> list[tuple[str, str]]:
@@ -20,40 +22,47 @@ def cost_figures(sweep: Sweep, groups: list[Group]) -> list[tuple[str, str]]:
     drift = {job.number: job.drift for job in sweep.jobs}
     seconds = {job.number: job.training.seconds if job.training else None for job in sweep.jobs}
     figures = []
-    svg = _scatter("drift", sweep, groups, drift, "drift: distance from the original's pictures")
-    if svg:
-        figures.append(
-            (
-                svg,
-                "Quality against drift. The line is the Pareto front: no other run "
-                "is both better and nearer to the original.",
-            )
-        )
-    svg = _scatter("time", sweep, groups, seconds, "training, seconds")
-    if svg:
+    by_drift = _points(sweep.primary, groups, drift)
+    if by_drift:
+        up = higher_is_better(groups, sweep.primary)
+        front = _front([(x, y) for _, _, x, y in by_drift], up)
+        axis = "drift: distance from the original's pictures"
+        svg = _scatter("drift", sweep.primary, groups, by_drift, axis, front)
+        said = _front_words(front) if len(by_drift) > 1 else ""
+        figures.append((svg, f"Quality against drift. {said}".strip()))
+    by_time = _points(sweep.primary, groups, seconds)
+    if by_time:
+        svg = _scatter("time", sweep.primary, groups, by_time, "training, seconds", [])
         figures.append((svg, "Quality against training time."))
     return figures
 
 
-def _scatter(
-    name: str, sweep: Sweep, groups: list[Group], cost: dict[int, float | None], words: str
-) -> str:
-    """One point for each scored run; empty when nothing can be placed."""
-    metric = sweep.primary
-    assert metric is not None
-    up = higher_is_better(groups, metric)
-    points = [
+def _points(metric: str, groups: list[Group], cost: dict[int, float | None]) -> list[Point]:
+    """Every scored run that can be placed."""
+    return [
         (group, job, x, job.metrics[metric].finetuned)
         for group, one in enumerate(groups)
         for job in one.jobs
         if job.counts and metric in job.metrics and (x := cost[job.number]) is not None
     ]
-    if not points:
-        return ""
+
+
+def _scatter(
+    name: str,
+    metric: str,
+    groups: list[Group],
+    points: list[Point],
+    words: str,
+    front: list[tuple[float, float]],
+) -> str:
+    """A point for each run, and a line over the corners of the front where it has several."""
+    up = higher_is_better(groups, metric)
 
     def draw(axes: Any) -> None:
-        if name == "drift":
-            _front(axes, [(x, y) for _, _, x, y in points], up)
+        if len(front) > 1:
+            xs, ys = zip(*front, strict=True)
+            line = {"color": "#888888", "linewidth": 1.2, "linestyle": "--", "zorder": 1}
+            axes.step(xs, ys, where="post", **line)
         seen = set()
         for group, job, x, y in points:
             label = None if group in seen else _legend(groups[group])
@@ -70,11 +79,18 @@ def _scatter(
     return drawn(name, (8, 4), draw)
 
 
-def _front(axes: Any, points: list[tuple[float, float]], up: bool) -> None:
+def _front(points: list[tuple[float, float]], up: bool) -> list[tuple[float, float]]:
+    """Corners of the Pareto front, the cheapest first."""
     costs = [(x, -y if up else y) for x, y in points]
-    corners = sorted({points[i] for i in pareto(costs)})
-    xs, ys = zip(*corners, strict=True)
-    axes.step(xs, ys, where="post", color="#888888", linewidth=1.2, linestyle="--", zorder=1)
+    return sorted({points[i] for i in pareto(costs)})
+
+
+def _front_words(front: list[tuple[float, float]]) -> str:
+    if len(front) > 1:
+        return (
+            "The line is the Pareto front: no other run is both better and nearer to the original."
+        )
+    return "One run is both the best and the nearest to the original."
 
 
 def loss_figure(sweep: Sweep, groups: list[Group]) -> tuple[str, str]:

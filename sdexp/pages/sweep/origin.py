@@ -90,7 +90,7 @@ def _other_data(sweep: Sweep) -> list[str]:
     """Splits whose pictures or captions differ."""
     lines = []
     for split in ("train", "val", "test"):
-        manifests = {_manifest(job, split) for job in sweep.jobs} - {None}
+        manifests = {manifest_of(job, split) for job in sweep.jobs} - {None}
         scored = any(job.leaves.get("evaluation.split") == split for job in sweep.counted)
         if len(manifests) < 2:
             continue
@@ -101,7 +101,8 @@ def _other_data(sweep: Sweep) -> list[str]:
     return lines
 
 
-def _manifest(job: JobFacts, split: str) -> str | None:
+def manifest_of(job: JobFacts, split: str) -> str | None:
+    """What stands for the pictures and captions of a split."""
     data = job.facts.record.data
     return data[split].manifest if split in data else None
 
@@ -178,7 +179,7 @@ def provenance(sweep: Sweep) -> list[tuple[str, str]]:
     for key in sorted({key for origin in origins.values() for key in origin}):
         lines += _by_value(key, {number: one.get(key) for number, one in origins.items()})
     for split in ("train", "val", "test"):
-        by_job = {job.number: _manifest(job, split) for job in sweep.jobs}
+        by_job = {job.number: manifest_of(job, split) for job in sweep.jobs}
         lines += _by_value(f"data {split}", by_job)
     return lines
 

@@ -1,6 +1,7 @@
 """The report of a sweep: `report.html`, self-contained, `report.md` and `runs.csv` beside it."""
 
 import os
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from sdexp.pages.sweep.origin import (
     whole_command,
 )
 from sdexp.pages.sweep.pictures import side_by_side
+from sdexp.pages.sweep.protocols import protocols
 from sdexp.pages.sweep.ranking import (
     Group,
     best_line,
@@ -29,14 +31,21 @@ from sdexp.pages.sweep.ranking import (
 )
 from sdexp.pages.sweep.table import runs_csv
 
+SEVERAL = "Scored in {} different ways: each is ranked by itself."
+
 
 def write_sweep_report(folder: Path) -> list[str]:
     """Write all three files from what stands in the run folders; returns what cannot be read.
 
     Raises `ConfigError` for a folder without any run.
     """
-    sweep = read_sweep(folder)
-    values = _values(sweep)
+    return write_pages(read_sweep(folder), f"runs={folder}")
+
+
+def write_pages(sweep: Sweep, asked: str) -> list[str]:
+    """The same of runs that were read; asked: the words that ask for them."""
+    folder = sweep.folder
+    values = _values(sweep) | {"again": shlex.join(["python", "-m", "sdexp.report", asked])}
     write_text(folder / "runs.csv", runs_csv(sweep))
     for name, html in (("report.md", False), ("report.html", True)):
         template = environment(html).get_template(name.replace("report", "sweep"))
@@ -45,31 +54,38 @@ def write_sweep_report(folder: Path) -> list[str]:
 
 
 def _values(sweep: Sweep) -> dict[str, Any]:
+    ways = protocols(sweep)
     groups = grouped(sweep)
-    order = ranked(groups, sweep.primary) if sweep.primary else []
+    # Between runs that were scored in different ways nothing is ranked.
+    order = ranked(groups, sweep.primary) if sweep.primary and len(ways) < 2 else []
     best = _best_jobs(order, groups, sweep.primary)
     loss, loss_words = loss_figure(sweep, groups)
     return {
-        "title": f"Sweep {sweep.folder.resolve().name}",
-        "sentence": best_line(sweep, groups),
+        "title": f"{'Sweep' if sweep.record else 'Runs'} {sweep.folder.resolve().name}",
+        "sentence": best_line(sweep, groups) if len(ways) < 2 else SEVERAL.format(len(ways)),
         "counts": counts_line(sweep),
-        "numbers": numbers_line(sweep, groups),
-        "doubts": doubts(sweep, groups),
+        "numbers": numbers_line(sweep, groups) if len(ways) < 2 else "",
+        "doubts": doubts(sweep, groups) if len(ways) < 2 else [],
+        "ways": ways if len(ways) > 1 else [],
         "badge": _badge(order, sweep.primary),
         "warnings": warnings(sweep, groups),
-        "columns": [(column, sweep.short(column)) for column in sweep.columns],
+        "columns": [(c, sweep.short(c)) for c in [*sweep.columns, *sweep.implied]],
+        "implied": sweep.implied,
         "metrics": _metric_heads(sweep),
         "primary": sweep.primary,
-        "rows": [_row(sweep, job, best) for job in sweep.jobs],
-        "seeds": seed_rows(sweep, groups),
-        "figures": cost_figures(sweep, groups),
+        "rows": [
+            _row(sweep, job, best)
+            | {"way": ", ".join(way.letter for way in ways if job.number in way.jobs)}
+            for job in sweep.jobs
+        ],
+        "seeds": seed_rows(sweep, groups) if len(ways) < 2 else [],
+        "figures": cost_figures(sweep, groups) if len(ways) < 2 else [],
         "loss": loss,
         "loss_words": loss_words,
         "grid": side_by_side(sweep),
         "relative": lambda path: os.path.relpath(path, sweep.folder),
         "unfinished": unfinished(sweep),
         "whole_command": whole_command(sweep),
-        "again": f"python -m sdexp.report runs={sweep.folder}",
         "provenance": provenance(sweep),
     }
 
@@ -100,10 +116,11 @@ def _best_jobs(order: list[Group], groups: list[Group], metric: str | None) -> l
 
 
 def _row(sweep: Sweep, job: JobFacts, best: list[JobFacts]) -> dict[str, Any]:
-    given = [sweep.value(c, job.given[c]) if c in job.given else None for c in sweep.columns]
+    pairs = zip([*sweep.columns, *sweep.implied], sweep.shown(job), strict=True)
+    given = [value if value is None else sweep.value(column, value) for column, value in pairs]
     return {
         "number": job.number,
-        "folder": job.run.path.relative_to(sweep.folder).as_posix(),
+        "folder": os.path.relpath(job.run.path, sweep.folder),
         "has_page": job.run.report_html.is_file(),
         "status": job.status,
         "given": given,

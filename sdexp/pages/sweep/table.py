@@ -20,7 +20,7 @@ def runs_csv(sweep: Sweep) -> str:
 def runs_table(sweep: Sweep) -> tuple[list[str], list[list[object]]]:
     """Columns and rows."""
     metrics = [f"{name}/{key}" for name in sweep.metric_names for key in SCORES]
-    before = ["number", "status", "exit_code", "reason", *sweep.columns]
+    before = ["number", "status", "exit_code", "reason", *sweep.columns, *sweep.implied]
     after = ["drift", "training_seconds", *TRAINING, "run_folder"]
     return [*before, *metrics, *after], [_row(sweep, job) for job in sweep.jobs]
 
@@ -38,11 +38,10 @@ def inert(value: object) -> object:
 
 def _row(sweep: Sweep, job: JobFacts) -> list[object]:
     training = job.training
-    given = [job.given[c] if c in job.given else None for c in sweep.columns]
     scores = [value for name in sweep.metric_names for value in _scores(job, name)]
     cost = [getattr(training, key) if training else None for key in ("seconds", *TRAINING)]
     state = [job.number, job.status, job.exit_code, job.reason]
-    return [*state, *given, *scores, job.drift, *cost, str(job.run.path)]
+    return [*state, *sweep.shown(job), *scores, job.drift, *cost, str(job.run.path)]
 
 
 def _scores(job: JobFacts, name: str) -> list[object]:

@@ -44,13 +44,13 @@ def test_the_store_changes_no_bit_and_saves_the_originals(
         files = sorted(trained.images("original").iterdir())
         results.append([trained.scores.read_bytes(), *(file.read_bytes() for file in files)])
     assert results[0] == results[1]
-    assert len(list((store.root / "pictures").rglob("*.bin"))) == 1
+    assert len(list((store.root / "pictures").rglob("*.bin"))) == 3
 
 
 def test_an_interrupted_evaluation_goes_on_where_it_stopped(
     trained: RunFolder, recipes: Any, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Stopped in the third batch of the finetuned model's four."""
+    """Stopped in the third batch of the finetuned model's eight."""
     whole = RunFolder(shutil.copytree(trained.path, tmp_path / "whole"))
     single = recipes("evaluation.batch_size=1")
     evaluate(Evaluation(whole, whole, single, Store(tmp_path / "other store")))
@@ -58,18 +58,18 @@ def test_an_interrupted_evaluation_goes_on_where_it_stopped(
 
     def counted(self: Any, *arguments: Any) -> Any:
         made.append(1)
-        if len(made) == 7:
+        if len(made) == 11:
             os.kill(os.getpid(), signal.SIGTERM)
         return generate(self, *arguments)
 
     monkeypatch.setattr(LoadedLatentDiffusion, "generate", counted)
     with listening(), pytest.raises(Interrupted):
         evaluate(Evaluation(trained, trained, single, store))
-    assert len(made) == 7 and trained.partial.is_dir() and not trained.scores.exists()
+    assert len(made) == 11 and trained.partial.is_dir() and not trained.scores.exists()
     evaluate(Evaluation(trained, trained, single, store))
-    assert len(made) == 7 + 2 and not trained.partial.exists()
+    assert len(made) == 11 + 6 and not trained.partial.exists()
     assert trained.scores.read_bytes() == whole.scores.read_bytes()
-    for model in ("original", "finetuned", "reference"):
+    for model in ("original", "finetuned", "reference", "general/finetuned", "train/original"):
         pictures = {file.name: file.read_bytes() for file in whole.images(model).iterdir()}
         assert pictures == {f.name: f.read_bytes() for f in trained.images(model).iterdir()}
 
@@ -82,6 +82,18 @@ def test_a_control_differs_nowhere(trained: RunFolder, recipes: Any, store: Stor
     for metric in scores["metrics"].values():
         assert metric["difference"] == 0.0 and metric["p"] == 1.0
         assert metric["verdict"] == "underpowered" and metric["least_p"] == 0.125
+
+
+def test_pictures_that_show_nothing_are_no_result(
+    trained: RunFolder, recipes: Any, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def blank(self: Any, prompts: list[str], *_: Any) -> np.ndarray:
+        return np.zeros((len(prompts), 64, 64, 3), np.uint8)
+
+    monkeypatch.setattr(LoadedLatentDiffusion, "generate", blank)
+    with pytest.raises(DataError, match="4 of 4 pictures of the original are of one colour"):
+        evaluate(Evaluation(trained, trained, recipes(), store))
+    assert not trained.scores.exists()
 
 
 def test_weights_that_are_not_there_or_do_nothing_are_no_result(

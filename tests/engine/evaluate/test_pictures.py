@@ -2,6 +2,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+from sdexp.engine.evaluate.asked import Asked
 from sdexp.engine.evaluate.pictures import PictureMaker
 from sdexp.engine.hardware import make_accelerator
 from sdexp.engine.prompts import choose_prompts, sampling_of
@@ -16,8 +17,8 @@ def test_pictures_hardly_depend_on_the_batch_size(recipes: Any, tmp_path: Path) 
     accelerator, results = make_accelerator(made.hardware), []
     for size in (1, 4):
         store = Store(tmp_path / "store" / str(size))
-        maker = PictureMaker(sampling, 2, size, 0, store, accelerator)
-        pictures = maker.pictures(model, prompts, tmp_path / str(size), "x")
+        maker = PictureMaker(sampling, size, 0, store, accelerator)
+        pictures = maker.pictures(model, Asked("", prompts, 2), tmp_path / str(size), "x")
         assert pictures is not None
         results.append(pictures)
     first, second = (one.shown.batch(slice(None)).astype(int) for one in results)
@@ -30,9 +31,9 @@ def test_pictures_are_told_by_their_pixels(recipes: Any, tmp_path: Path) -> None
     prompts = choose_prompts(made.dataset.open("test"), 2)
     accelerator = make_accelerator(made.hardware)
     maker = PictureMaker(
-        sampling_of(made.evaluation, 64), 2, 4, 0, Store(tmp_path / "store"), accelerator
+        sampling_of(made.evaluation, 64), 4, 0, Store(tmp_path / "store"), accelerator
     )
-    pictures = maker.pictures(model, prompts, tmp_path / "made", "original")
+    pictures = maker.pictures(model, Asked("", prompts, 2), tmp_path / "made", "original")
     assert pictures is not None and pictures.shown.shared and pictures.blank == 0
     hashes = [hashlib.sha256(pictures.shown.read(k).tobytes()).hexdigest() for k in range(4)]
     assert hashes == pictures.sha256 and len(set(hashes)) == 4

@@ -49,7 +49,7 @@ def test_memory_and_files_are_those_of_a_real_run(
     trainer = trainer_of(run, built, store)
     setup = trainer.setup
     memory = memory_of(setup)
-    needs = needs_of(setup, setup.timetable, memory, 4, run.path)
+    needs = needs_of(setup, setup.timetable, memory, [], run.path)
     gradients: list[int] = []
 
     def weigh(*_: Any) -> None:

@@ -15,10 +15,11 @@ def test_numbers_of_a_plan(planned: Any, capfd: pytest.CaptureFixture[str]) -> N
         "training: 6 steps = 3.0 epochs of 40 pictures (2 steps each)",
         "effective batch: 24 = 4 x 3 accumulated x 2 process(es)",
         "at most 0.003, 3 steps of warm-up",
-        "evaluation: 4 prompts x 2 replicates x 2 models = 16 pictures of 64x64",
+        "evaluation: 4 prompts x 2 replicates, 2 general prompts, 2 train prompts, of 2 models = "
+        "24 pictures of 64x64",
         "memory in each process: ",
         "store: has 0 of 40 training pictures",
-        "store: has 0 of 1 batches of the original's pictures",
+        "store: has 0 of 3 batches of the original's pictures",
     ):
         assert words in told
     assert f"{facts['trainable_parameters']:,} train of {facts['total_parameters']:,}" in told

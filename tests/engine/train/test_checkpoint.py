@@ -16,10 +16,10 @@ from sdexp.engine.train.checkpoint import (
     read_checkpoint,
     restore_optimizer,
     save_checkpoint,
-    saved_steps,
     settle,
 )
 from sdexp.ground.errors import DataError, DiskError
+from sdexp.ground.run import saved_steps
 
 STEPS = (10, 20, 30)
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from sdexp.engine.train.checkpoint import saved_steps
 from sdexp.engine.train.update import StepResult
 from sdexp.ground.fingerprints import NetworkState
 from sdexp.ground.interrupt import Interrupted, check_interrupt, listening
+from sdexp.ground.run import saved_steps
 from sdexp.ground.store import Store
 from tests.commands import digest
 from tests.engine.train.runs import losses, trainer

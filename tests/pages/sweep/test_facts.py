@@ -6,7 +6,7 @@ import pytest
 from sdexp.ground.errors import DataError
 from sdexp.pages.sweep.facts import read_sweep
 from sdexp.pages.sweep.page import write_sweep_report
-from tests.pages.sweep_folders import make_run, metric, scores, table
+from tests.pages.sweep_folders import Page, job, make_run, metric, scores, table, write_record
 from tests.records import config_text
 
 
@@ -30,6 +30,28 @@ def test_a_folder_of_runs_is_compared_by_its_configurations(tmp_path: Path) -> N
         assert [row["training.seed"] for row in rows] == ["1", "2", "1"]
         assert rows[2]["reason"] == "the disk is full" and rows[2]["kid/p"] == ""
         assert not {"run_dir", "tracker.mine.name"} & set(rows[0])
+
+
+def test_what_a_choice_brings_along_has_a_column_too(tmp_path: Path) -> None:
+    chosen = {"unet": ("1e-5", "a.Unet"), "lora": ("1e-3", "a.Lora\n  rank: 4")}
+    jobs = []
+    for number, (name, (lr, kind)) in enumerate(chosen.items()):
+        run = make_run(tmp_path / str(number), 1, scores(kid=metric(30.0 + number)), lr)
+        run.config.write_text(
+            config_text(
+                f"finetune:\n  _target_: {kind}\noptimizer:\n  lr: {lr}\ntraining:\n  seed: 1\n"
+            )
+        )
+        jobs.append(job(number, f"finetune={name}", "training.seed=1"))
+    write_record(tmp_path, jobs)
+    found = read_sweep(tmp_path)
+    assert (found.columns, found.implied) == (["finetune"], ["optimizer.lr"])
+    assert found.label(found.jobs[1]) == "finetune=lora", "which says what was asked for"
+    write_sweep_report(tmp_path)
+    assert [row["optimizer.lr"] for row in table(tmp_path)] == ["1e-5", "1e-3"]
+    (head, *rows) = Page(tmp_path).tables["jobs"]
+    assert head[1:3] == ["finetune", "lr brought along"]
+    assert [row[1:3] for row in rows] == [["unet", "1e-5"], ["lora", "1e-3"]]
 
 
 def test_fields_of_another_class_are_no_columns(tmp_path: Path) -> None:

@@ -1,0 +1,88 @@
+"""Runs that were scored in the same way: only these may be ranked against each other."""
+
+from dataclasses import dataclass, replace
+from string import ascii_uppercase
+
+from sdexp.pages.sweep.facts import JobFacts, Sweep
+from sdexp.pages.sweep.origin import manifest_of
+from sdexp.pages.sweep.ranking import best_line, doubts, grouped, numbers_line
+
+SPLIT = "evaluation.split"
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """Some of the runs, under a letter; words: how they were scored."""
+
+    letter: str
+    words: str
+    runs: Sweep
+
+    @property
+    def sentence(self) -> str:
+        return best_line(self.runs, grouped(self.runs))
+
+    @property
+    def numbers(self) -> str:
+        return numbers_line(self.runs, grouped(self.runs))
+
+    @property
+    def doubts(self) -> list[str]:
+        return doubts(self.runs, grouped(self.runs))
+
+    @property
+    def jobs(self) -> list[int]:
+        return [job.number for job in self.runs.jobs]
+
+
+def protocols(sweep: Sweep) -> list[Protocol]:
+    """All ways in which runs were scored, that of most runs first; what was not scored has none."""
+    found: dict[tuple[object, ...], list[JobFacts]] = {}
+    for job in sweep.counted:
+        found.setdefault(_way(job), []).append(job)
+    ways = sorted(found.values(), key=lambda jobs: -len(jobs))
+    return [
+        Protocol(_letter(place), _words(jobs[0]), _only(sweep, jobs))
+        for place, jobs in enumerate(ways)
+    ]
+
+
+def _way(job: JobFacts) -> tuple[object, ...]:
+    """Data and protocol of an evaluation."""
+    scores = job.scores
+    assert scores is not None
+    split = job.leaves.get(SPLIT)
+    data = manifest_of(job, split) if split else None
+    seed = job.leaves.get("evaluation.seed")
+    return data, split, scores.sampling, scores.fitted, scores.n_prompts, scores.replicates, seed
+
+
+def _letter(place: int) -> str:
+    return ascii_uppercase[place] if place < len(ascii_uppercase) else f"Z{place}"
+
+
+def _words(job: JobFacts) -> str:
+    scores = job.scores
+    assert scores is not None
+    split = job.leaves.get(SPLIT, "given")
+    made = ""
+    if scores.sampling is not None:
+        made = (
+            f", {scores.sampling.sampler} in {scores.sampling.num_inference_steps} steps, guidance "
+            f"{scores.sampling.guidance_scale}, {scores.sampling.resolution} pixels"
+        )
+    data = (manifest_of(job, split) or "")[:8]
+    told = f" ({data})" if data else ""
+    return f"{split} pictures{told}, {scores.n_prompts} prompts x {scores.replicates}{made}"
+
+
+def _only(sweep: Sweep, jobs: list[JobFacts]) -> Sweep:
+    """These runs alone, with the columns that set them apart."""
+
+    def differing(columns: list[str]) -> list[str]:
+        shown = {c: {job.given.get(c) or job.counted.get(c) for job in jobs} for c in columns}
+        return [column for column in columns if len(shown[column]) > 1]
+
+    return replace(
+        sweep, jobs=jobs, columns=differing(sweep.columns), implied=differing(sweep.implied)
+    )

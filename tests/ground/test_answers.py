@@ -1,0 +1,56 @@
+from dataclasses import replace
+
+import pytest
+
+from sdexp.ground.answers import answers
+from sdexp.ground.score_records import CopyingRecord, GuardsRecord, ScoresRecord, ShareRecord
+from tests.records import metric, scores
+
+NOTHING = ShareRecord(0.0, (0.0, 0.06))
+MUCH = ShareRecord(0.5, (0.4, 0.6))
+SOME = ShareRecord(0.06, (0.01, 0.16))
+
+
+def copying(share: ShareRecord, by_caption: ShareRecord, p: float) -> CopyingRecord:
+    return CopyingRecord(share, by_caption, p, 100, 100, "x", "y", [])
+
+
+def told(**changes: object) -> ScoresRecord:
+    return replace(scores({"kid": metric(50.0, verdict="better")}), **changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "verdict, learned, kept",
+    [
+        ("better", "yes", "yes"),
+        ("worse", "no", "no"),
+        ("too small to matter", "no", "yes"),
+        ("underpowered", "cannot tell", "cannot tell"),
+        ("no evidence", "cannot tell", "cannot tell"),
+    ],
+)
+def test_verdicts_become_answers(verdict: str, learned: str, kept: str) -> None:
+    own = told(metrics={"kid": metric(50.0, verdict=verdict)})
+    general = GuardsRecord(general={"clip_score": metric(1.0, up=True, verdict=verdict)})
+    assert answers(own)["learned"] == learned
+    assert answers(replace(own, guards=general))["kept"] == kept
+
+
+def test_what_was_not_asked_has_no_answer() -> None:
+    assert answers(told()) == {"learned": "yes", "kept": "not asked", "copies": "not asked"}
+
+
+@pytest.mark.parametrize(
+    "share, by_caption, p, answer",
+    [
+        (NOTHING, NOTHING, 0.5, "no"),
+        (MUCH, NOTHING, 0.001, "yes"),
+        (MUCH, NOTHING, 0.5, "no"),  # near to held-out pictures as well: only typical
+        (NOTHING, MUCH, 0.5, "yes"),
+        (SOME, NOTHING, 0.01, "cannot tell"),
+        (NOTHING, ShareRecord(0.1, (0.01, 0.3)), 0.5, "cannot tell"),
+    ],
+)
+def test_copies(share: ShareRecord, by_caption: ShareRecord, p: float, answer: str) -> None:
+    guards = GuardsRecord(copying=copying(share, by_caption, p))
+    assert answers(told(guards=guards))["copies"] == answer
