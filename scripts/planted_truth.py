@@ -20,7 +20,7 @@ TRAININGS = {
         "scheduler=constant",
     ],
     "another look, 600 steps": ["dataset.look=woodcut", "optimizer.lr=3e-4"],
-    "40 steps": ["training.max_train_steps=40"],
+    "20 steps, a tenth of the rate": ["training.max_train_steps=20", "optimizer.lr=1e-5"],
 }  # fmt: skip
 
 
@@ -48,7 +48,7 @@ def main(arguments: list[str]) -> None:
             *told.values(),
             f"{general.difference:+.2f} ({general.verdict})",
             f"{copying.share.value:.0%} of held-out prompts, {copying.train_share.value:.0%} of "
-            f"training captions, {copying.p:.3f}",
+            f"training captions, {copying.p:.3f} and {copying.train_p:.3f}",
         ]
         print(f"| {' | '.join(cells)} |")
 

@@ -150,6 +150,24 @@ def test_evaluations_do_not_overwrite_each_other(finished: RunFolder, tmp_path: 
 
 
 @pytest.mark.slow
+def test_checkpoints_are_scored_side_by_side(finished: RunFolder, tmp_path: Path) -> None:
+    run = RunFolder(shutil.copytree(finished.path, tmp_path / "steps"))
+    before = own(run)
+    words = [f"run={run.path}", "checkpoints=all", "metric=[kid]"]
+    assert evaluate.main(words) == 0
+    records = [
+        read_record(file, EvaluationRecord)
+        for file in sorted(run.evaluations.glob("*/evaluation.json"))
+    ]
+    assert sorted(str(one.checkpoint) for one in records) == ["2", "4"]
+    assert all("evaluation.split: test -> val" in one.differs for one in records)
+    assert own(run) == before and "Which checkpoint" in run.report_html.read_text()
+    assert evaluate.main(words) == 0
+    assert len(list(run.evaluations.glob("*/"))) == 2, "nothing is done twice"
+    assert evaluate.main([f"run={run.path}", "checkpoints=[3]"]) == 2
+
+
+@pytest.mark.slow
 def test_a_scorer_named_later_scores_the_prompts(finished: RunFolder, tmp_path: Path) -> None:
     other = shutil.copytree(located("pocket-clip"), tmp_path / "other-clip")
     run = RunFolder(shutil.copytree(finished.path, tmp_path / "scored"))

@@ -9,9 +9,10 @@ Word = Literal["yes", "no", "cannot tell", "not asked"]
 SIGNIFICANCE = 0.05
 # Of prompts: two pictures each, of which one in a hundred lies as near by chance.
 CHANCE = 0.02
-# A model copies little enough where at most so many prompts, or training captions, give a copy.
+# A model copies little enough where at most so many prompts give a copy. Where these are not nearer
+# to what was trained on than chance explains they are only typical, up to half of all prompts.
 FEW = 0.1
-FEW_BY_CAPTION = 0.2
+MANY = 0.5
 
 OPEN: dict[Verdict, Word] = {"underpowered": "cannot tell", "no evidence": "cannot tell"}
 LEARNED: dict[Verdict, Word] = {"better": "yes", "worse": "no", "too small to matter": "no", **OPEN}
@@ -39,10 +40,8 @@ def _copies(copying: CopyingRecord) -> Word:
 
     Or for training captions that bring their own pictures back.
     """
-    nearer = copying.p < SIGNIFICANCE
-    held_out = copying.share.ci95
-    by_caption = copying.train_share.ci95
-    if (nearer and held_out[0] > CHANCE) or by_caption[0] > CHANCE:
+    found = [(copying.share, copying.p), (copying.train_share, copying.train_p)]
+    if any(p < SIGNIFICANCE and share.ci95[0] > CHANCE for share, p in found):
         return "yes"
-    few = held_out[1] <= FEW or not nearer
-    return "no" if few and by_caption[1] <= FEW_BY_CAPTION else "cannot tell"
+    few = [share.ci95[1] <= (MANY if p >= SIGNIFICANCE else FEW) for share, p in found]
+    return "no" if all(few) else "cannot tell"

@@ -136,14 +136,16 @@ class CopyingRecord:
 
     share: of held-out prompts with a picture nearer to a training picture than 99 % of the held-out
     real ones are. train_share: of training captions whose picture is nearer to a training picture
-    than 99 % of the pictures of held-out prompts are to their own real one. p: of their being
-    nearer to the training pictures than to held-out ones, with nothing copied. nearest: the nearest
-    pairs, the nearest of all first.
+    than 99 % of the pictures of held-out prompts are to their own real one. p: of pictures lying
+    nearer to the training pictures than to held-out ones, with nothing copied; train_p: of training
+    captions giving pictures nearer to their own than held-out ones do. nearest: the nearest pairs,
+    the nearest of all first.
     """
 
     share: ShareRecord
     train_share: ShareRecord
     p: float
+    train_p: float
     n_train_pictures: int
     n_held_out_pictures: int
     backbone: str

@@ -8,11 +8,12 @@ from tests.records import metric, scores
 
 NOTHING = ShareRecord(0.0, (0.0, 0.06))
 MUCH = ShareRecord(0.5, (0.4, 0.6))
+HALF = ShareRecord(0.3, (0.1, 0.45))
 SOME = ShareRecord(0.06, (0.01, 0.16))
 
 
-def copying(share: ShareRecord, by_caption: ShareRecord, p: float) -> CopyingRecord:
-    return CopyingRecord(share, by_caption, p, 100, 100, "x", "y", [])
+def copying(share: ShareRecord, by_caption: ShareRecord, *p: float) -> CopyingRecord:
+    return CopyingRecord(share, by_caption, *p, 100, 100, "x", "y", [])
 
 
 def told(**changes: object) -> ScoresRecord:
@@ -41,16 +42,19 @@ def test_what_was_not_asked_has_no_answer() -> None:
 
 
 @pytest.mark.parametrize(
-    "share, by_caption, p, answer",
+    "share, by_caption, p, train_p, answer",
     [
-        (NOTHING, NOTHING, 0.5, "no"),
-        (MUCH, NOTHING, 0.001, "yes"),
-        (MUCH, NOTHING, 0.5, "no"),  # near to held-out pictures as well: only typical
-        (NOTHING, MUCH, 0.5, "yes"),
-        (SOME, NOTHING, 0.01, "cannot tell"),
-        (NOTHING, ShareRecord(0.1, (0.01, 0.3)), 0.5, "cannot tell"),
+        (NOTHING, NOTHING, 0.5, 0.5, "no"),
+        (MUCH, NOTHING, 0.001, 0.5, "yes"),
+        (HALF, NOTHING, 0.5, 0.5, "no"),  # near to held-out pictures as well: only typical
+        (NOTHING, MUCH, 0.5, 0.001, "yes"),
+        (NOTHING, HALF, 0.5, 0.5, "no"),  # their scenes are the easier ones for any model
+        (SOME, NOTHING, 0.01, 0.5, "cannot tell"),
+        (MUCH, NOTHING, 0.5, 0.5, "cannot tell"),
     ],
 )
-def test_copies(share: ShareRecord, by_caption: ShareRecord, p: float, answer: str) -> None:
-    guards = GuardsRecord(copying=copying(share, by_caption, p))
+def test_copies(
+    share: ShareRecord, by_caption: ShareRecord, p: float, train_p: float, answer: str
+) -> None:
+    guards = GuardsRecord(copying=copying(share, by_caption, p, train_p))
     assert answers(told(guards=guards))["copies"] == answer

@@ -153,18 +153,24 @@ class Copies:
         too_near = near.cosines > threshold(nearest(held_out, train).cosines)
         # The first training pictures are those of the prompts, in their order.
         own = cosines(by_caption, train[: len(prompts)])[:, 0]
-        too_alike = own > threshold(self._to_their_own(made))
+        of_held_out = self._to_their_own(made)
+        too_alike = own > threshold(of_held_out)
+        by_prompt = of_held_out.reshape(len(guards.held_out.prompts), -1).mean(axis=1)
+        gap = compare_groups(own, by_prompt)
+        assert gap.p is not None
         config = guards.judging.evaluation
         rng = array_stream(config.seed, "copying")
         p = nearer_to_training(made, train, held_out, rng, config.num_permutations)
-        by_prompt = np.any(too_near.reshape(len(guards.held_out.prompts), -1), axis=1)
+        near_prompts = np.any(too_near.reshape(len(guards.held_out.prompts), -1), axis=1)
         near_by_caption = Neighbours(np.arange(len(prompts)), own)
         pairs = self._pairs(guards.held_out, "", near, too_near)
         pairs += self._pairs(guards.asked[TRAIN], f"{TRAIN}/", near_by_caption, too_alike)
         found = CopyingRecord(
-            share=_share(by_prompt),
+            share=_share(near_prompts),
             train_share=_share(too_alike),
             p=p,
+            # Lying further away is no sign of copies.
+            train_p=gap.p if gap.difference > 0 else 1.0,
             n_train_pictures=len(train),
             n_held_out_pictures=len(held_out),
             backbone=self.source.backbone.name,

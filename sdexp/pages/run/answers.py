@@ -110,7 +110,8 @@ def _of_copying(found: dict[str, Word], copying: CopyingRecord) -> Axis:
         f"{copying.share.value:.0%} of held-out prompts gave a picture nearer to one trained on "
         f"than 99 % of {copying.n_held_out_pictures} held-out pictures are (p = {copying.p:.3f}), "
         f"{copying.train_share.value:.0%} of training captions one nearer to their own picture "
-        f"than 99 % of the held-out prompts' are to theirs; {copying.backbone}",
+        f"than 99 % of the held-out prompts' are to theirs (p = {copying.train_p:.3f}); "
+        f"{copying.backbone}",
         worst.value,
         worst.ci95[0],
         worst.ci95[1],

@@ -12,7 +12,15 @@ GENERAL = metric(
     verdict="worse", n=32,
 )  # fmt: skip
 COPYING = CopyingRecord(
-    ShareRecord(0.25, (0.1, 0.4)), ShareRecord(0.0, (0.0, 0.1)), 0.001, 40, 64, "dinov2", "s", []
+    ShareRecord(0.25, (0.1, 0.4)),
+    ShareRecord(0.0, (0.0, 0.1)),
+    0.001,
+    0.5,
+    40,
+    64,
+    "dinov2",
+    "s",
+    [],
 )
 
 
