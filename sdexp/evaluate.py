@@ -72,9 +72,15 @@ def _each(run: RunFolder, steps: list[int], overrides: list[str], arguments: Arg
     look_first(recipes)
     finished_run(run, recipes.finetune)
     command = shlex.join(["python", "-m", "sdexp.evaluate", *arguments.words])
+    code = 0
     with run.lock() as lock:
         left = [config for config in configs if not is_evaluated(run, config)]
-        code, _ = evaluate_beside(run, left, recipes, command, lock) if left else (0, [])
+        # Other processes would wait at the next step for the one that scores.
+        alone = recipes.hardware.num_processes == 1
+        for some in [left] if alone and left else [[config] for config in left]:
+            code, _ = evaluate_beside(run, some, recipes, command, lock)
+            if code:
+                break
     if code > 128:
         print("stopped; the same command goes on", flush=True)
     else:

@@ -7,12 +7,10 @@ from sdexp.ground.score_records import CopyingRecord, MetricRecord, ScoresRecord
 Word = Literal["yes", "no", "cannot tell", "not asked"]
 
 SIGNIFICANCE = 0.05
-# Of prompts: two pictures each, of which one in a hundred lies as near by chance.
-CHANCE = 0.02
-# A model copies little enough where at most so many prompts give a copy. Where these are not nearer
-# to what was trained on than chance explains they are only typical, up to half of all prompts.
-FEW = 0.1
-MANY = 0.5
+# A model copies little enough where at most such shares of held-out prompts, and of training
+# captions, which are fewer, may give a copy.
+FEW = 0.15
+FEW_BY_CAPTION = 0.2
 
 OPEN: dict[Verdict, Word] = {"underpowered": "cannot tell", "no evidence": "cannot tell"}
 LEARNED: dict[Verdict, Word] = {"better": "yes", "worse": "no", "too small to matter": "no", **OPEN}
@@ -40,8 +38,12 @@ def _copies(copying: CopyingRecord) -> Word:
 
     Or for training captions that bring their own pictures back.
     """
-    found = [(copying.share, copying.p), (copying.train_share, copying.train_p)]
-    if any(p < SIGNIFICANCE and share.ci95[0] > CHANCE for share, p in found):
+    share = copying.share.ci95
+    train_share = copying.train_share.ci95
+    # Two tests, of which one is enough.
+    level = SIGNIFICANCE / 2
+    if copying.p < level and share[0] > copying.chance:
         return "yes"
-    few = [share.ci95[1] <= (MANY if p >= SIGNIFICANCE else FEW) for share, p in found]
-    return "no" if all(few) else "cannot tell"
+    if copying.train_p < level and train_share[0] > copying.train_chance:
+        return "yes"
+    return "no" if share[1] <= FEW and train_share[1] <= FEW_BY_CAPTION else "cannot tell"

@@ -116,7 +116,7 @@ class GapRecord:
 
 @dataclass(frozen=True)
 class SuspectRecord:
-    """A finetuned picture and the training picture that it is nearest to.
+    """A finetuned picture and the training picture nearest to it, or of a training caption its own.
 
     path, training_path: files below the folder of the evaluation; training_picture: its id in the
     data; cosine: of their features, in [-1, 1]; too_near: more than the control allows.
@@ -138,12 +138,15 @@ class CopyingRecord:
     real ones are. train_share: of training captions whose picture is nearer to a training picture
     than 99 % of the pictures of held-out prompts are to their own real one. p: of pictures lying
     nearer to the training pictures than to held-out ones, with nothing copied; train_p: of training
-    captions giving pictures nearer to their own than held-out ones do. nearest: the nearest pairs,
-    the nearest of all first.
+    captions giving pictures nearer to their own than held-out ones do, beyond what the original's
+    are. chance, train_chance: the shares that real pictures would have. nearest: pairs to be looked
+    at, those that are too near first.
     """
 
     share: ShareRecord
     train_share: ShareRecord
+    chance: float
+    train_chance: float
     p: float
     train_p: float
     n_train_pictures: int

@@ -20,6 +20,7 @@ from sdexp.recipes import Recipes
 PRIMARY = "evaluation.primary"
 SMALLEST_EFFECT = ".smallest_effect."
 NAME_LENGTH = 60
+STEP = "checkpoint-"
 # Groups whose parts have names.
 NAMED_PARTS = ("metric", "backbone")
 
@@ -44,9 +45,12 @@ def evaluate_beside(
     for folder, found in zip(folders, known, strict=True):
         _note(folder, outcome, is_new=found is None)
     made = [folder for folder in folders if folder.path.is_dir()]
-    if outcome.exit_code < 128 and made:
-        for folder in made:
-            write_page(run, folder)
+    if outcome.exit_code > 128:
+        # An interrupted one has nothing to show, those before it have.
+        made = [folder for folder in made if folder.scores.is_file()]
+    for folder in made:
+        write_page(run, folder)
+    if made:
         # The run's own page links them.
         write_page(run)
     return outcome.exit_code, folders
@@ -91,6 +95,8 @@ def _evaluated(run: RunFolder, config: Config, finished: bool) -> EvaluationFold
 def _frozen(run: RunFolder, config: Config, command: str) -> EvaluationFolder:
     differs = changes(run, config)
     values = list(dict.fromkeys(word for word in map(_word, differs.items()) if word))
+    # Of several that begin at once only the step differs: it must not be cut off.
+    values.sort(key=lambda word: not word.startswith(STEP))
     words = re.sub(r"[^A-Za-z0-9.]+", "-", "_".join(values) or "again")[:NAME_LENGTH].strip("-.")
     folder = run.evaluation(f"{datetime.now():%Y-%m-%d_%H-%M-%S}_{words}")
     record = EvaluationRecord(

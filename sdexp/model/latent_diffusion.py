@@ -173,8 +173,8 @@ class LoadedLatentDiffusion(LoadedModel):
             )
         if not bool(result.images.isfinite().all()):
             raise DivergedError(
-                "a picture holds values that are no finite numbers: the weights have diverged; "
-                "lower optimizer.lr, or take an earlier step with checkpoint="
+                "a picture holds values that are no finite numbers: the weights are broken, or too "
+                "large for the precision"
             )
         pixels = (result.images.float().clamp(0, 1) * 255).round().to(torch.uint8)
         return pixels.permute(0, 2, 3, 1).cpu().numpy()

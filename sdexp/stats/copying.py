@@ -1,5 +1,6 @@
 """Whether made pictures lie nearer to the training pictures than chance explains."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,9 +30,14 @@ def cosine_table(features: np.ndarray, others: np.ndarray) -> np.ndarray:
     return table
 
 
-def threshold(cosines: np.ndarray) -> float:
-    """The cosine that `QUANTILE` of these do not exceed."""
-    return float(np.quantile(cosines, QUANTILE))
+def threshold(cosines: np.ndarray) -> tuple[float, float]:
+    """The cosine that `QUANTILE` of these do not exceed, or the largest of few.
+
+    And the chance of one more of their kind to exceed it: with the k-th smallest of n, 1 - k/(n+1).
+    """
+    count = len(cosines)
+    rank = min(count, math.ceil(QUANTILE * (count + 1)))
+    return float(np.sort(cosines)[rank - 1]), 1 - rank / (count + 1)
 
 
 def nearer_to_training(

@@ -97,7 +97,7 @@ class FrechetDistance(AbstractDistance):
         if products.shape[1] > len(products):
             # Of any of its rows the singular values are those of the triangular factor's.
             products = np.asarray(np.linalg.qr(products.T, mode="r")).T
-        parts = _Parts(points @ points.T, products)
+        parts = _Parts(points, products)
         places = np.arange(len(points)).reshape(2, prompts, replicates)
         own = np.arange(prompts)
 
@@ -109,19 +109,24 @@ class FrechetDistance(AbstractDistance):
 
 @dataclass(frozen=True)
 class _Parts:
-    """Products of features, less the real mean, with one another, and with the real root."""
+    """Features less the real mean, and their products with the real root."""
 
-    gram: np.ndarray
+    points: np.ndarray
     products: np.ndarray
+
+    @cached_property
+    def _squares(self) -> np.ndarray:
+        squares: np.ndarray = (self.points**2).sum(axis=1)
+        return squares
 
     def distance(self, rows: np.ndarray) -> float:
         """The Frechet distance of some of the features, less the real trace."""
         count = len(rows)
-        gram = self.gram[np.ix_(rows, rows)]
-        shift = gram.mean()
+        mean = self.points[rows].mean(axis=0)
+        shift = mean @ mean
         products = self.products[rows]
         root = (products - products.mean(axis=0)) / (count - 1) ** 0.5
-        trace = (np.trace(gram) - count * shift) / (count - 1)
+        trace = (self._squares[rows].sum() - count * shift) / (count - 1)
         return float(shift + trace - 2 * np.linalg.norm(root, "nuc"))
 
 

@@ -89,9 +89,12 @@ def test_several_are_done_by_one_worker(run: RunFolder, told_worker: Told) -> No
         config = read_config(run.config)
         config.evaluation.checkpoint = step
         configs.append(config)
+        # So long a name that little of the folder's would be left.
+        config.backbone.clip.pretrained_model_name_or_path = "somewhere/" + "very" * 20
     assert not is_evaluated(run, configs[0])
     code, folders = evaluated_each(run, configs)
     assert code == 0 and [record_of(folder).checkpoint for folder in folders] == [2, 4]
+    assert folders[0].path != folders[1].path
     first, second = (folder.path.name for folder in folders)
     assert asked.read_text().split() == [
         "weights:2", f"evaluate:{first}", "weights:4", f"evaluate:{second}"

@@ -39,7 +39,7 @@ def test_guards_drift_and_real_pictures_are_told(run: RunFolder) -> None:
     nothing = ShareRecord(0.25, (0.1, 0.5))
     guards = GuardsRecord(
         general={"clip_score": metric(61.0, up=True)},
-        copying=CopyingRecord(nothing, nothing, 0.5, 0.5, 40, 40, "x", "y", []),
+        copying=CopyingRecord(nothing, nothing, 0.02, 0.01, 0.5, 0.5, 40, 40, "x", "y", []),
     )
     drift = {"lpips_gt": DriftRecord(0.3, None, "alexnet")}
     write_record(run.scores, replace(scores, guards=guards, drift=drift))

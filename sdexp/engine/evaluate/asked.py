@@ -44,7 +44,12 @@ def everything_asked(run: RunFolder, recipes: Recipes) -> list[Asked]:
     own = evaluation_prompts(evaluation_data(run, recipes), recipes)
     if config.control == Control.self:
         return [Asked("", own, config.replicates)]
-    guards = [Asked(GENERAL, general_prompts(recipes), 1), Asked(TRAIN, _trained(run, recipes), 1)]
+    metrics = recipes.judging.metrics.values()
+    guards = []
+    if any(metric.partner == "caption" or metric.tells_drift for metric in metrics):
+        guards.append(Asked(GENERAL, general_prompts(recipes), 1))
+    if any(metric.makes_numbers or "images" in metric.needs for metric in metrics):
+        guards.append(Asked(TRAIN, _trained(run, recipes), 1))
     return [Asked("", own, config.replicates), *(one for one in guards if one.prompts)]
 
 
@@ -65,8 +70,15 @@ def _list_of(recipes: Recipes) -> str:
 
 
 def _trained(run: RunFolder, recipes: Recipes) -> list[Prompt]:
-    """Captions that the run was trained on; weights that are only given were on others."""
+    """Captions that the run was trained on, each of another picture.
+
+    Weights that are only given were trained on other ones.
+    """
     config = recipes.evaluation
     if not recipes.finetune.trains or config.prompts is not None or not config.num_train_prompts:
         return []
-    return choose_prompts(open_data(run, recipes, "train"), config.num_train_prompts)
+    data = open_data(run, recipes, "train")
+    first: dict[str, Prompt] = {}
+    for prompt in choose_prompts(data, len(data)):
+        first.setdefault(data.picture_id(prompt.index), prompt)
+    return list(first.values())[: config.num_train_prompts]

@@ -24,7 +24,7 @@ from sdexp.ground.score_records import (
 from sdexp.ground.streams import array_stream
 from sdexp.metric.base import AbstractMetric
 from sdexp.metric.judging import Judging
-from sdexp.stats.comparison import wilson
+from sdexp.stats.comparison import SIGNIFICANCE, wilson
 from sdexp.stats.copying import Neighbours, nearer_to_training, nearest, threshold
 from sdexp.stats.groups import compare_groups
 from sdexp.stats.scores import cosines
@@ -145,19 +145,20 @@ class Copies:
     def record(self) -> CopyingRecord:
         guards = self.guards
         prompts = guards.asked[TRAIN].prompts
-        train = self._real(guards.asked[TRAIN], self.trained)
-        held_out = self._real(guards.held_out, self.others)
+        train = self.source.images(guards.asked[TRAIN].references.at(self.trained))
+        every = self.source.images(guards.held_out.references)
+        held_out = every[self.others]
         made = self.source.images(guards.held_out.made["finetuned"].shown)
-        by_caption = self.source.images(guards.asked[TRAIN].made["finetuned"].shown)
         near = nearest(made, train)
-        too_near = near.cosines > threshold(nearest(held_out, train).cosines)
+        bound, chance = threshold(nearest(held_out, train).cosines)
+        too_near = near.cosines > bound
         # The first training pictures are those of the prompts, in their order.
-        own = cosines(by_caption, train[: len(prompts)])[:, 0]
-        of_held_out = self._to_their_own(made)
-        too_alike = own > threshold(of_held_out)
-        by_prompt = of_held_out.reshape(len(guards.held_out.prompts), -1).mean(axis=1)
-        gap = compare_groups(own, by_prompt)
-        assert gap.p is not None
+        trained = self._to_their_own(guards.asked[TRAIN], train[: len(prompts)])
+        places = [prompt.index for prompt in guards.held_out.prompts]
+        others = self._to_their_own(guards.held_out, every[places])
+        own = trained["finetuned"][:, 0]
+        own_bound, train_chance = threshold(others["finetuned"].ravel())
+        too_alike = own > own_bound
         config = guards.judging.evaluation
         rng = array_stream(config.seed, "copying")
         p = nearer_to_training(made, train, held_out, rng, config.num_permutations)
@@ -168,9 +169,10 @@ class Copies:
         found = CopyingRecord(
             share=_share(near_prompts),
             train_share=_share(too_alike),
+            chance=1 - (1 - chance) ** guards.held_out.replicates,
+            train_chance=train_chance,
             p=p,
-            # Lying further away is no sign of copies.
-            train_p=gap.p if gap.difference > 0 else 1.0,
+            train_p=_nearer(trained, others),
             n_train_pictures=len(train),
             n_held_out_pictures=len(held_out),
             backbone=self.source.backbone.name,
@@ -181,21 +183,24 @@ class Copies:
         return found
 
     def _shown(self, pairs: list[tuple[SuspectRecord, int]]) -> list[SuspectRecord]:
-        """The nearest pairs, with files of their training pictures."""
-        pairs = sorted(pairs, key=lambda pair: (-pair[0].cosine, pair[0].path))[:SHOWN]
+        """Pairs that are too near, then the nearest others, with files of the training pictures."""
+
+        def order(pair: tuple[SuspectRecord, int]) -> tuple[bool, float, str]:
+            return not pair[0].too_near, -pair[0].cosine, pair[0].path
+
+        pairs = sorted(pairs, key=order)[:SHOWN]
         for suspect, place in pairs:
             picture = self.guards.asked[TRAIN].references.read(place)
             save_png(picture, self.guards.folder.path / suspect.training_path)
         return [suspect for suspect, _ in pairs]
 
-    def _real(self, pictures: Pictures, places: list[int]) -> np.ndarray:
-        return self.source.images(pictures.references.at(places))
-
-    def _to_their_own(self, made: np.ndarray) -> np.ndarray:
-        """How near the pictures of held-out prompts are to their own real ones."""
-        held_out = self.guards.held_out
-        own = self._real(held_out, [prompt.index for prompt in held_out.prompts])
-        return cosines(made, own.repeat(held_out.replicates, axis=0))[:, 0]
+    def _to_their_own(self, pictures: Pictures, own: np.ndarray) -> dict[str, np.ndarray]:
+        """How near the pictures of prompts are to their own real ones, [P, R] by model."""
+        repeated = own.repeat(pictures.replicates, axis=0)
+        return {
+            model: cosines(self.source.images(made.shown), repeated).reshape(len(own), -1)
+            for model, made in pictures.made.items()
+        }
 
     def _pairs(
         self, pictures: Pictures, below: str, near: Neighbours, too_near: np.ndarray
@@ -217,6 +222,25 @@ class Copies:
         return found
 
 
+def _nearer(trained: dict[str, np.ndarray], others: dict[str, np.ndarray]) -> float:
+    """p of training captions giving pictures nearer to their own, because they were trained on.
+
+    Where the original's already are, only what training added counts.
+    """
+    before = _one_sided(trained["original"], others["original"])
+    if before >= SIGNIFICANCE:
+        return _one_sided(trained["finetuned"], others["finetuned"])
+    gains = [of["finetuned"] - of["original"] for of in (trained, others)]
+    return _one_sided(*gains)
+
+
+def _one_sided(trained: np.ndarray, others: np.ndarray) -> float:
+    """p of the first being larger, each [P, R]; 1 where they are not."""
+    gap = compare_groups(trained.mean(axis=1), others.mean(axis=1))
+    assert gap.p is not None
+    return gap.p if gap.difference > 0 else 1.0
+
+
 def _share(which: np.ndarray) -> ShareRecord:
     rate = float(which.mean())
     return ShareRecord(rate, wilson(rate, len(which)))
@@ -232,6 +256,6 @@ def _say_general(name: str, record: MetricRecord) -> None:
 def _say_copying(found: CopyingRecord) -> None:
     say(
         f"copies: {found.share.value:.0%} of held-out prompts and {found.train_share.value:.0%} of "
-        f"training captions gave a picture nearer to a training picture than chance allows "
-        f"(p = {found.p:.4f})"
+        f"training captions gave a picture nearer to a training picture than 99 % of real ones "
+        f"are (p = {found.p:.4f} and {found.train_p:.4f})"
     )

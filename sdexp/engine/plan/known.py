@@ -2,16 +2,20 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from sdexp.backbone.base import batches
 from sdexp.engine.evaluate.asked import TRAIN, Asked
+from sdexp.engine.evaluate.guards import LEAST_PICTURES
 from sdexp.engine.evaluate.pictures import PICTURES, PictureMaker
 from sdexp.engine.plan.disk import picture_bytes
 from sdexp.engine.prompts import evaluation_data, sampling_of
 from sdexp.engine.train.items import Item
 from sdexp.engine.train.setup import Setup
 from sdexp.engine.train.timetable import Timetable
+from sdexp.ground.run import GUARDS
 from sdexp.ground.store import Store
+from sdexp.metric.base import AbstractMetric
 from sdexp.recipes import Recipes
 
 # As many pictures are read to learn how many the store knows.
@@ -112,23 +116,49 @@ def original_pictures(
     gain = sum(missing) * picture_bytes(timetable) + ENTRY_BYTES * len(missing)
     if missing:
         real = len(evaluation_data(setup.run, setup.recipes))
-        if any(one.name == TRAIN for one in asked):
-            real += min(config.num_train_pictures, len(setup.data))
-        gain += _features(setup.recipes, sum(one.pictures for one in asked), real)
+        trained = min(config.num_train_pictures, len(setup.data))
+        gain += _features(setup.recipes, asked, real, trained)
     return Known(len(batches), len(batches), len(batches) - len(missing), gain)
 
 
-def _features(recipes: Recipes, originals: int, real: int) -> int:
-    """Bytes of the features of the original's and of the real pictures, once per backbone."""
+def _features(recipes: Recipes, asked: list[Asked], real: int, trained: int) -> int:
+    """Bytes of what judges keep: of pictures of the original, and of real ones.
+
+    real: pictures of the split; trained: those that copies are looked for in.
+    """
+    metrics = recipes.judging.metrics.values()
+    own, train = (_pictures_of(asked, name) for name in ("", TRAIN))
+    copying = next((m.backbone for m in metrics if "images" in m.needs), None)
+    if min(len(asked[0].prompts), train) < LEAST_PICTURES:
+        copying = None
     total = 0
-    for name, backbone in recipes.judging.backbones.items():
-        asking = [metric for metric in recipes.judging.metrics.values() if metric.backbone == name]
-        looking = [metric for metric in asking if "images" in metric.needs]
-        counts = [originals] if looking else []
-        counts += [real] if any(metric.partner != "caption" for metric in looking) else []
-        for count in counts:
-            total += NUMBER_BYTES * backbone.width * count + ENTRY_BYTES * len([*batches(count)])
+    for name in recipes.judging.used:
+        asking = [metric for metric in metrics if metric.backbone == name]
+        counts = _looked_at(asking, asked, real)
+        counts += [train, trained] if name == copying else []
+        if counts:
+            width = recipes.judging.backbones[name].width
+            total += sum(map(partial(_entries, width), counts))
         if any("pairs" in metric.needs for metric in asking):
-            # To the picture of the same prompt, and to that of another one.
-            total += 2 * (NUMBER_BYTES * originals + ENTRY_BYTES * len([*batches(originals)]))
+            # To the picture of the same prompt, and to that of another one; and of other noise.
+            often = 2 + asked[0].replicates - 1
+            total += often * _entries(1, own) + _entries(1, train)
     return total
+
+
+def _looked_at(asking: list[AbstractMetric], asked: list[Asked], real: int) -> list[int]:
+    """Sizes of the sets whose pictures a backbone sees by itself, without the search for copies."""
+    partners = {metric.partner for metric in asking if "images" in metric.needs}
+    counts = [_pictures_of(asked, "")] if partners else []
+    if "caption" in partners:
+        counts += [_pictures_of(asked, name) for name in GUARDS]
+    return counts + ([real] if partners - {"caption"} else [])
+
+
+def _pictures_of(asked: list[Asked], name: str) -> int:
+    return sum(one.pictures for one in asked if one.name == name)
+
+
+def _entries(width: int, count: int) -> int:
+    """Bytes of so many rows of numbers."""
+    return NUMBER_BYTES * width * count + ENTRY_BYTES * len([*batches(count)])

@@ -16,7 +16,9 @@ from sdexp.engine.train.items import Item
 from sdexp.engine.train.latents import decode_unless_cached
 from sdexp.engine.train.losses import LossOfItems
 from sdexp.engine.train.timetable import Timetable
+from sdexp.ground.errors import DivergedError
 from sdexp.ground.files import write_text
+from sdexp.ground.progress import say
 from sdexp.ground.run import RunFolder
 from sdexp.model.base import LoadedModel
 from sdexp.recipes import Recipes
@@ -79,13 +81,18 @@ class Validation:
         keys = [(key, 0) for key, _ in captions]
         shape = self.model.latent_shape(self.timetable.resolution)
         shown = [caption for _, caption in captions]
-        with evaluating(self.model), self.accelerator.autocast():
-            parts = [
-                self.model.generate(
-                    shown[part], draws_of(keys[part], shape, self.training.seed), self.sampling
-                )
-                for part in self._parts(len(shown))
-            ]
+        try:
+            with evaluating(self.model), self.accelerator.autocast():
+                parts = [
+                    self.model.generate(
+                        shown[part], draws_of(keys[part], shape, self.training.seed), self.sampling
+                    )
+                    for part in self._parts(len(shown))
+                ]
+        except DivergedError as error:
+            # The loss says whether the training has; a picture may also overflow in 16 bits.
+            say(f"warning: step {step}: no pictures, because {error}")
+            return
         folder = self.run.validation / f"{step:06d}"
         for number, ((key, caption), pixels) in enumerate(
             zip(captions, np.concatenate(parts), strict=True)

@@ -37,14 +37,17 @@ class Axis:
 
 
 def axes(scores: ScoresRecord) -> list[Axis]:
-    """All three questions; nothing for a control, where no model was trained."""
-    if scores.control is not None:
+    """All three questions; nothing for a control or given pictures, where nothing was trained."""
+    if scores.control is not None or scores.sampling is None:
         return []
     found = answers(scores)
     general = kept_by(scores)
     copying = scores.guards.copying
-    primary = _of_metric("learned", found, scores.primary_metric, scores.primary, scores.n_prompts)
-    kept = _of_metric("kept", found, general[1], general[0], general[1].n) if general else None
+    asked = f"{scores.n_prompts} {'held-out' if scores.n_split else 'own'} prompts"
+    primary = _of_metric("learned", found, scores.primary_metric, scores.primary, asked)
+    kept = None
+    if general:
+        kept = _of_metric("kept", found, general[1], general[0], f"{general[1].n} general prompts")
     copied = _of_copying(found, copying) if copying else None
     return [primary, kept or _unasked("kept"), copied or _unasked("copies")]
 
@@ -70,13 +73,12 @@ def _unasked(key: str) -> Axis:
 
 
 def _of_metric(
-    key: str, found: dict[str, Word], metric: MetricRecord, name: str, prompts: int
+    key: str, found: dict[str, Word], metric: MetricRecord, name: str, asked: str
 ) -> Axis:
     sign = 1 if metric.higher_is_better else -1
     scale = 2 * REACH * metric.smallest_effect
     ends = sorted(sign * end for end in metric.ci95) if metric.ci95 else []
     low, high = (_share(end, scale) for end in ends) if ends else (None, None)
-    kind = "held-out" if key == "learned" else "general"
     between = ""
     if metric.ci95:
         between = f" [{number(metric.ci95[0], True)}, {number(metric.ci95[1], True)}]"
@@ -84,7 +86,7 @@ def _of_metric(
         QUESTIONS[key],
         found[key],
         _tone(key, found[key]),
-        f"{name} by {prompts} {kind} prompts {number(metric.difference, True)}{between}; "
+        f"{name} by {asked} {number(metric.difference, True)}{between}; "
         f"{number(metric.smallest_effect)} would matter, "
         f"{'higher' if metric.higher_is_better else 'lower'} is better",
         _share(sign * metric.difference, scale),

@@ -8,8 +8,16 @@ from sdexp.ground.nested import leaves
 from sdexp.pages.sweep.facts import JobFacts, Sweep
 from sdexp.pages.sweep.ranking import Group, listed
 
-# How many resamples there are moves no score.
-HARMLESS = ("evaluation.enabled", "evaluation.batch_size", "evaluation.primary")
+# What moves no score of the prompts that a ranking rests on.
+HARMLESS = (
+    "evaluation.enabled",
+    "evaluation.batch_size",
+    "evaluation.primary",
+    "evaluation.num_general_prompts",
+    "evaluation.general_prompts",
+    "evaluation.num_train_prompts",
+    "evaluation.num_train_pictures",
+)
 
 
 def warnings(sweep: Sweep, groups: list[Group]) -> list[str]:

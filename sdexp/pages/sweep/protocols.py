@@ -8,6 +8,7 @@ from sdexp.pages.sweep.origin import manifest_of
 from sdexp.pages.sweep.ranking import best_line, doubts, grouped, numbers_line
 
 SPLIT = "evaluation.split"
+KEYS = (SPLIT, "evaluation.prompts", "evaluation.seed", "pictures.reference")
 
 
 @dataclass(frozen=True)
@@ -36,10 +37,14 @@ class Protocol:
 
 
 def protocols(sweep: Sweep) -> list[Protocol]:
-    """All ways in which runs were scored, that of most runs first; what was not scored has none."""
+    """All ways in which runs were scored, that of most runs first.
+
+    A run without a score by the metric that ranks has none.
+    """
     found: dict[tuple[object, ...], list[JobFacts]] = {}
     for job in sweep.counted:
-        found.setdefault(_way(job), []).append(job)
+        if sweep.primary in job.metrics:
+            found.setdefault(_way(job, sweep.primary), []).append(job)
     ways = sorted(found.values(), key=lambda jobs: -len(jobs))
     return [
         Protocol(_letter(place), _words(jobs[0]), _only(sweep, jobs))
@@ -47,14 +52,18 @@ def protocols(sweep: Sweep) -> list[Protocol]:
     ]
 
 
-def _way(job: JobFacts) -> tuple[object, ...]:
-    """Data and protocol of an evaluation."""
+def _way(job: JobFacts, metric: str) -> tuple[object, ...]:
+    """Data and protocol of an evaluation, and the judge under the metric."""
     scores = job.scores
     assert scores is not None
-    split = job.leaves.get(SPLIT)
-    data = manifest_of(job, split) if split else None
-    seed = job.leaves.get("evaluation.seed")
-    return data, split, scores.sampling, scores.fitted, scores.n_prompts, scores.replicates, seed
+    settings = tuple(job.leaves[key] if key in job.leaves else None for key in KEYS)
+    sizes = (scores.sampling, scores.fitted, scores.n_prompts, scores.replicates)
+    return _data(job), *settings, *sizes, job.metrics[metric].backbone_sha256
+
+
+def _data(job: JobFacts) -> str | None:
+    """What stands for the pictures that were scored; None for given ones."""
+    return manifest_of(job, job.leaves[SPLIT]) if SPLIT in job.leaves else None
 
 
 def _letter(place: int) -> str:
@@ -64,15 +73,15 @@ def _letter(place: int) -> str:
 def _words(job: JobFacts) -> str:
     scores = job.scores
     assert scores is not None
-    split = job.leaves.get(SPLIT, "given")
+    split = job.leaves[SPLIT] if SPLIT in job.leaves else "given"
     made = ""
     if scores.sampling is not None:
         made = (
             f", {scores.sampling.sampler} in {scores.sampling.num_inference_steps} steps, guidance "
             f"{scores.sampling.guidance_scale}, {scores.sampling.resolution} pixels"
         )
-    data = (manifest_of(job, split) or "")[:8]
-    told = f" ({data})" if data else ""
+    data = _data(job)
+    told = f" ({data[:8]})" if data else ""
     return f"{split} pictures{told}, {scores.n_prompts} prompts x {scores.replicates}{made}"
 
 

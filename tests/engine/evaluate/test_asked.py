@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from sdexp.engine.data import open_data
 from sdexp.engine.evaluate.asked import everything_asked, general_prompts
 from sdexp.ground.assets import ASSETS
 from sdexp.ground.run import EvaluationFolder
@@ -34,6 +35,24 @@ def test_a_question_can_be_left_out(
     new_run: Any, recipes: Any, overrides: list[str], names: list[str]
 ) -> None:
     assert [one.name for one in everything_asked(new_run("run"), recipes(*overrides))] == names
+
+
+@pytest.mark.parametrize("names, asked", [("kid", ["", "train"]), ("lpips_diversity", [""])])
+def test_nothing_is_made_that_no_metric_looks_at(
+    new_run: Any, recipes: Any, names: str, asked: list[str]
+) -> None:
+    made = recipes(f"metric=[{names}]", "evaluation.replicates=2")
+    assert [one.name for one in everything_asked(new_run("run"), made)] == asked
+
+
+def test_training_captions_are_of_different_pictures(new_run: Any, recipes: Any) -> None:
+    """A sample for each of the five captions of a picture."""
+    words = ("dataset.sample_unit=caption", "dataset.num_train=3", "evaluation.num_train_prompts=9")
+    run = new_run("run", *words)
+    train = everything_asked(run, recipes(*words))[-1]
+    data = open_data(run, recipes(*words), "train")
+    pictures = [data.picture_id(prompt.index) for prompt in train.prompts]
+    assert len(pictures) == len(set(pictures)) == 3
 
 
 def test_prompts_of_ones_own_take_the_place_of_general_ones(recipes: Any, tmp_path: Path) -> None:

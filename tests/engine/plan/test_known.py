@@ -27,8 +27,8 @@ def test_the_store_holds_afterwards_what_was_said(
     images = folder_bytes(run.path / "images")
     assert images < before["disk"]["pictures"] < 5 * images
     after = planned()
-    assert [one["found"] for one in after["store"].values()] == [16, 4, 1]
-    assert [one["total"] for one in after["store"].values()] == [16, 4, 1]
+    assert [one["found"] for one in after["store"].values()] == [16, 4, 3]
+    assert [one["total"] for one in after["store"].values()] == [16, 4, 3]
     assert after["disk"]["store"] == 0
 
 

@@ -1,8 +1,11 @@
 import json
 from typing import Any
 
+import numpy as np
 import pytest
 
+from sdexp.ground.errors import DivergedError
+from sdexp.model.latent_diffusion import LoadedLatentDiffusion
 from tests.engine.train.runs import losses
 
 
@@ -11,6 +14,18 @@ def test_validation_loss_is_on_fixed_noise(train: Any) -> None:
     values = losses(run, "validation")
     assert sorted(values) == [0, 2, 4]
     assert values[4] == pytest.approx(values[0], rel=1e-4)
+
+
+def test_a_picture_that_is_no_number_is_told_and_costs_nothing_else(
+    train: Any, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_: Any) -> np.ndarray:
+        raise DivergedError("a picture holds values that are no finite numbers")
+
+    monkeypatch.setattr(LoadedLatentDiffusion, "generate", broken)
+    run = train("overflown")
+    assert run.weights.is_dir() and not list(run.validation.glob("*/*.png"))
+    assert "warning: step 0: no pictures, because a picture holds" in capfd.readouterr().out
 
 
 def test_validation_pictures_start_with_step_0(train: Any) -> None:

@@ -184,7 +184,8 @@ def test_a_sweep_makes_the_originals_pictures_and_moments_once(
     assert train.main(command) == 0
     store = Store(default_root())
     folder = empty_folder / "sweep"
-    assert len(list((store.root / "pictures").rglob("*.bin"))) == 1
+    # Of its own prompts, and of training captions.
+    assert len(list((store.root / "pictures").rglob("*.bin"))) == 2
     originals = [digest(RunFolder(folder / n).images("original")) for n in ("0", "1")]
     assert originals[0] == originals[1]
     assert "report.html" in {path.name for path in folder.iterdir()}

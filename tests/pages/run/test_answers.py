@@ -12,15 +12,17 @@ GENERAL = metric(
     verdict="worse", n=32,
 )  # fmt: skip
 COPYING = CopyingRecord(
-    ShareRecord(0.25, (0.1, 0.4)),
-    ShareRecord(0.0, (0.0, 0.1)),
-    0.001,
-    0.5,
-    40,
-    64,
-    "dinov2",
-    "s",
-    [],
+    share=ShareRecord(0.25, (0.1, 0.4)),
+    train_share=ShareRecord(0.0, (0.0, 0.1)),
+    chance=0.02,
+    train_chance=0.01,
+    p=0.001,
+    train_p=0.5,
+    n_train_pictures=40,
+    n_held_out_pictures=64,
+    backbone="dinov2",
+    backbone_sha256="s",
+    nearest=[],
 )
 
 
@@ -47,6 +49,10 @@ def test_the_answers_in_one_line() -> None:
     assert sentence(scores()).endswith(
         "kept the rest: not asked; copies training pictures: not asked."
     )
+
+
+def test_of_given_pictures_nobody_asks_what_was_learned() -> None:
+    assert axes(replace(asked(), sampling=None)) == []
 
 
 def test_a_control_learned_nothing() -> None:

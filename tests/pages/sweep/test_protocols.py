@@ -1,5 +1,6 @@
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -44,6 +45,22 @@ def test_the_page_ranks_each_way_by_itself(mixed: Path) -> None:
     assert head[1] == "scored"
     assert sorted(row[1] for row in rows) == ["A", "A", "A", "B", "C"]
     assert "## A: Best on kid" in (mixed / "report.md").read_text()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        lambda told: told["metrics"]["kid"].update(backbone_sha256="z" * 64),
+        lambda told: told.update(replicates=7),
+        lambda told: told["sampling"].update(guidance_scale=9.0),
+    ],
+)
+def test_another_judge_or_sampling_is_another_way(mixed: Path, changes: Any) -> None:
+    file = mixed / "c" / "scores.json"
+    told = json.loads(file.read_text())
+    changes(told)
+    file.write_text(json.dumps(told))
+    assert protocols(read_sweep(mixed))[0].jobs == [0, 1]
 
 
 def test_one_way_needs_no_letters(mixed: Path, tmp_path: Path) -> None:
