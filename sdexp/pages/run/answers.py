@@ -96,6 +96,10 @@ def _of_metric(
     )
 
 
+def _p(value: float) -> str:
+    return "p below 0.001" if value < 0.001 else f"p = {value:.3f}"
+
+
 def _share(value: float, scale: float) -> float:
     """Where a difference lies, 0.5 for none, at the edge where it is larger than the picture."""
     if scale == 0:
@@ -110,9 +114,9 @@ def _of_copying(found: dict[str, Word], copying: CopyingRecord) -> Axis:
         found["copies"],
         _tone("copies", found["copies"]),
         f"{copying.share.value:.0%} of held-out prompts gave a picture nearer to one trained on "
-        f"than 99 % of {copying.n_held_out_pictures} held-out pictures are (p = {copying.p:.3f}), "
+        f"than 99 % of {copying.n_held_out_pictures} held-out pictures are ({_p(copying.p)}), "
         f"{copying.train_share.value:.0%} of training captions one nearer to their own picture "
-        f"than 99 % of the held-out prompts' are to theirs (p = {copying.train_p:.3f}); "
+        f"than 99 % of the held-out prompts' are to theirs ({_p(copying.train_p)}); "
         f"{copying.backbone}",
         worst.value,
         worst.ci95[0],
