@@ -64,7 +64,7 @@ def test_the_page_has_its_parts_in_order_and_the_verdict_first(run: RunFolder) -
     page = run.report_html.read_text()
     parts = [
         "The fine-tuned model is better on kid.", "Proof of loading", "Warnings", "<h2>Scores",
-        "+3.100 to +4.900", "0.400 / 0.500", "<td>12 / 6<span", "Controls",
+        "+3.100 to +4.900", "0.400 / 0.500", ">12 / 6<span", "Controls",
         "25 real pictures against 25 others: 0.020", "Same prompt, same noise", "Gained most",
         "Lost most", "validation, fixed noise", "seed: 0", "python -m sdexp.train", "f" * 64,
     ]  # fmt: skip
