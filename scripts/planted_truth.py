@@ -8,10 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from sdexp.ground.answers import answers
 from sdexp.ground.record_files import read_record
 from sdexp.ground.run import RunFolder
 from sdexp.ground.score_records import ScoresRecord
+from sdexp.pages.run.questions import answers
 
 COMMON = ["tracker=none", "finetune=unet", "training.validation_images_steps=null"]
 TRAININGS = {

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from sdexp.dataset.base import OpenDataset
 from sdexp.engine.data import open_data
 from sdexp.engine.prompts import Prompt, choose_prompts, evaluation_data, evaluation_prompts
 from sdexp.engine.prompts import prompt_id as id_of
@@ -19,12 +20,13 @@ GENERAL, TRAIN = GUARDS
 class Asked:
     """Prompts of one purpose, and how many pictures of each.
 
-    name: "" for the evaluation's own.
+    name: "" for the evaluation's own; data: that the prompts come from, None for general ones.
     """
 
     name: str
     prompts: list[Prompt]
     replicates: int
+    data: OpenDataset | None = None
 
     @property
     def pictures(self) -> int:
@@ -41,16 +43,17 @@ def everything_asked(run: RunFolder, recipes: Recipes) -> list[Asked]:
     config = recipes.evaluation
     if not config.enabled:
         return []
-    own = evaluation_prompts(evaluation_data(run, recipes), recipes)
+    data = evaluation_data(run, recipes)
+    own = Asked("", evaluation_prompts(data, recipes), config.replicates, data)
     if config.control == Control.self:
-        return [Asked("", own, config.replicates)]
+        return [own]
     metrics = recipes.judging.metrics.values()
     guards = []
     if any(metric.partner == "caption" or metric.tells_drift for metric in metrics):
         guards.append(Asked(GENERAL, general_prompts(recipes), 1))
     if any(metric.makes_numbers or "images" in metric.needs for metric in metrics):
-        guards.append(Asked(TRAIN, _trained(run, recipes), 1))
-    return [Asked("", own, config.replicates), *(one for one in guards if one.prompts)]
+        guards += _trained(run, recipes)
+    return [own, *(one for one in guards if one.prompts)]
 
 
 def general_prompts(recipes: Recipes) -> list[Prompt]:
@@ -69,7 +72,7 @@ def _list_of(recipes: Recipes) -> str:
     return "pocket.txt" if recipes.model.is_embedded else "general.txt"
 
 
-def _trained(run: RunFolder, recipes: Recipes) -> list[Prompt]:
+def _trained(run: RunFolder, recipes: Recipes) -> list[Asked]:
     """Captions that the run was trained on, each of another picture.
 
     Weights that are only given were trained on other ones.
@@ -81,4 +84,4 @@ def _trained(run: RunFolder, recipes: Recipes) -> list[Prompt]:
     first: dict[str, Prompt] = {}
     for prompt in choose_prompts(data, len(data)):
         first.setdefault(data.picture_id(prompt.index), prompt)
-    return list(first.values())[: config.num_train_prompts]
+    return [Asked(TRAIN, list(first.values())[: config.num_train_prompts], 1, data)]

@@ -9,8 +9,8 @@ from accelerate import Accelerator
 
 from sdexp.backbone.base import PictureSet
 from sdexp.dataset.base import OpenDataset
-from sdexp.engine.data import note_data, open_data, trained_on
-from sdexp.engine.evaluate.asked import TRAIN, Asked, everything_asked
+from sdexp.engine.data import note_data, trained_on
+from sdexp.engine.evaluate.asked import Asked, everything_asked
 from sdexp.engine.evaluate.guards import Guards
 from sdexp.engine.evaluate.judges import check_judges
 from sdexp.engine.evaluate.pictures import MadePictures, PictureMaker, real_pictures
@@ -56,11 +56,13 @@ class Evaluation:
 class Shown:
     """Everything that was made: what is scored, the guards' pictures by name, the proof of loading.
 
-    data: the split, None where a person wrote the prompts.
+    opened: data by the name of what was asked of it; data: the split in numbers, None where a
+    person wrote the prompts.
     """
 
     pictures: Pictures
     guards: dict[str, Pictures]
+    opened: dict[str, OpenDataset]
     applied: Applied | None
     data: SplitRecord | None
 
@@ -86,7 +88,9 @@ def evaluate(work: Evaluation) -> Evaluated | None:
     results = Results(work.folder, judging, shown.pictures)
     scorer = results.score(work.store, str(accelerator.device))
     with interruptible():
-        guards = _guards(work, shown).score(scorer, results.scores)
+        guards = Guards(work.folder, judging, shown.pictures, shown.guards, shown.opened).score(
+            scorer, results.scores
+        )
     sampling = sampling_of(judging.evaluation, shown.pictures.resolution)
     split = judging.evaluation.split
     warnings = [f"data {split}: {line}" for line in shown.data.warnings] if shown.data else []
@@ -94,13 +98,6 @@ def evaluate(work: Evaluation) -> Evaluated | None:
     rows = results.write(Made(sampling, shown.applied, guards=guards, warnings=warnings))
     shutil.rmtree(work.folder.partial)
     return Evaluated(time.monotonic() - began, rows, shown.data)
-
-
-def _guards(work: Evaluation, shown: Shown) -> Guards:
-    data = evaluation_data(work.run, work.recipes)
-    train = open_data(work.run, work.recipes, "train") if TRAIN in shown.guards else data
-    judging = work.recipes.judging
-    return Guards(work.folder, judging, shown.pictures, shown.guards, data, train)
 
 
 def _leaks(work: Evaluation) -> list[str]:
@@ -126,9 +123,10 @@ def _make_pictures(work: Evaluation, accelerator: Accelerator) -> Shown | None:
     Every process makes its share; all but the main one then have nothing more to do: None.
     """
     recipes = work.recipes
-    data = evaluation_data(work.run, recipes)
     asked = everything_asked(work.run, recipes)
+    opened = {one.name: one.data for one in asked if one.data is not None}
     prompts = asked[0].prompts
+    data = opened[""]
     model = recipes.model.load(str(accelerator.device))
     check_original(work.run, model.fingerprints())
     maker = _maker(work, model, accelerator)
@@ -144,18 +142,16 @@ def _make_pictures(work: Evaluation, accelerator: Accelerator) -> Shown | None:
         described = note_data(work.folder, recipes.evaluation.split, data, model, side)
         real = _references(work.folder, data, prompts, side)
     own, *guards = (
-        Pictures(one.prompts, one.replicates, both, _real(work, one, side, real))
+        Pictures(one.prompts, one.replicates, both, _real(one, side) if one.name else real)
         for one, both in zip(asked, made, strict=True)
     )
     names = [one.name for one in asked[1:]]
-    return Shown(own, dict(zip(names, guards, strict=True)), applied, described)
+    return Shown(own, dict(zip(names, guards, strict=True)), opened, applied, described)
 
 
-def _real(work: Evaluation, asked: Asked, side: int, own: PictureSet) -> PictureSet:
-    """The real pictures that belong to prompts; to general ones belong none."""
-    if asked.name == TRAIN:
-        return real_pictures(open_data(work.run, work.recipes, "train"), side)
-    return PictureSet.none() if asked.name else own
+def _real(asked: Asked, side: int) -> PictureSet:
+    """The real pictures that belong to a guard's prompts; to general ones belong none."""
+    return PictureSet.none() if asked.data is None else real_pictures(asked.data, side)
 
 
 def _look_first(

@@ -39,16 +39,15 @@ SHOWN = 12
 class Guards:
     """The pictures of the guards beside those of held-out prompts.
 
-    asked: by name of the guard; data: the split that the held-out prompts come from, train: what
-    was trained on.
+    asked: by name of the guard; opened: the data that prompts come from, by the same names, and ""
+    for the held-out ones.
     """
 
     folder: EvaluationFolder
     judging: Judging
     held_out: Pictures
     asked: dict[str, Pictures]
-    data: OpenDataset
-    train: OpenDataset
+    opened: dict[str, OpenDataset]
 
     def score(self, scorer: Scorer, scores: dict[str, Score]) -> GuardsRecord:
         """Ask everything; `scores` are those of the held-out prompts."""
@@ -108,18 +107,20 @@ class Guards:
     def _training_places(self) -> list[int]:
         """Pictures that copies are looked for in: those of the prompts, and others at random."""
         own = [prompt.index for prompt in self.asked[TRAIN].prompts]
+        train = self.opened[TRAIN]
         rng = array_stream(self.judging.evaluation.seed, "training pictures")
-        drawn = [place for place in rng.permutation(len(self.train)).tolist() if place not in own]
-        return _each_once([*own, *drawn], self.train)[: self._most(own)]
+        drawn = rng.permutation(len(train)).tolist()
+        return _each_once([*own, *drawn], train)[: self._most(own)]
 
     def _most(self, own: list[int]) -> int:
         return max(len(own), self.judging.evaluation.num_train_pictures)
 
     def _other_places(self) -> list[int]:
         """Held-out pictures that no prompt is about."""
-        asked = {self.data.picture_id(prompt.index) for prompt in self.held_out.prompts}
-        every = _each_once(range(len(self.data)), self.data)
-        return [place for place in every if self.data.picture_id(place) not in asked]
+        data = self.opened[""]
+        asked = {data.picture_id(prompt.index) for prompt in self.held_out.prompts}
+        every = _each_once(range(len(data)), data)
+        return [place for place in every if data.picture_id(place) not in asked]
 
 
 def _each_once(places: Iterable[int], data: OpenDataset) -> list[int]:
@@ -214,7 +215,7 @@ class Copies:
                 path=f"images/{below}finetuned/{prompt.prompt_id}_{k % replicates}.png",
                 caption=prompt.caption,
                 training_path=f"images/{TRAIN}/reference/{place}.png",
-                training_picture=self.guards.train.picture_id(place),
+                training_picture=self.guards.opened[TRAIN].picture_id(place),
                 cosine=float(near.cosines[k]),
                 too_near=bool(too_near[k]),
             )

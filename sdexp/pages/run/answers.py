@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from sdexp.ground.answers import Word, answers, kept_by
 from sdexp.ground.score_records import CopyingRecord, MetricRecord, ScoresRecord
+from sdexp.pages.run.questions import Word, answers, kept_by
 from sdexp.pages.words import number
 
 QUESTIONS = {

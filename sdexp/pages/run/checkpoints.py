@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sdexp.ground.answers import answers
 from sdexp.ground.run import RunFolder
 from sdexp.ground.score_records import MetricRecord, ScoresRecord
 from sdexp.pages.figures import drawn
 from sdexp.pages.run.facts import Beside, Facts
+from sdexp.pages.run.questions import answers
 from sdexp.pages.words import number
 
 # What tells a line about the step from the other differences of an evaluation.

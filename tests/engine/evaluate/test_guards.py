@@ -78,7 +78,7 @@ def guarded(
         TRAIN: Pictures(trained, 1, both(of_train), real_pictures(SEEN, 64)),
     }
     results = Results(EvaluationFolder(folder), judging, held_out)
-    guards = Guards(EvaluationFolder(folder), judging, held_out, asked, HELD_OUT, SEEN)
+    guards = Guards(EvaluationFolder(folder), judging, held_out, asked, {"": HELD_OUT, TRAIN: SEEN})
     return guards.score(results.score(store, "cpu"), results.scores)
 
 
@@ -144,5 +144,5 @@ def test_of_few_pictures_nothing_is_said(recipes: Any, store: Store, tmp_path: P
     folder = EvaluationFolder(tmp_path)
     results = Results(folder, judging, held_out)
     scorer = results.score(store, "cpu")
-    guards = Guards(folder, judging, held_out, asked, HELD_OUT, SEEN)
+    guards = Guards(folder, judging, held_out, asked, {"": HELD_OUT, TRAIN: SEEN})
     assert guards.score(scorer, results.scores) == GuardsRecord()

@@ -3,10 +3,10 @@
 from typing import Literal
 
 from sdexp.ground.score_records import CopyingRecord, MetricRecord, ScoresRecord, Verdict
+from sdexp.stats.comparison import SIGNIFICANCE
 
 Word = Literal["yes", "no", "cannot tell", "not asked"]
 
-SIGNIFICANCE = 0.05
 # A model copies little enough where at most such shares of held-out prompts, and of training
 # captions, which are fewer, may give a copy.
 FEW = 0.15

@@ -2,8 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from sdexp.ground.answers import answers
 from sdexp.ground.score_records import CopyingRecord, GuardsRecord, ScoresRecord, ShareRecord
+from sdexp.pages.run.questions import answers
 from tests.records import metric, scores
 
 NOTHING = ShareRecord(0.0, (0.0, 0.06))
