@@ -160,8 +160,8 @@ def overfit_lines(scores: ScoresRecord) -> list[str]:
     """By how much training made training captions easier than held-out ones, a sentence each."""
     return [
         f"{name}: training captions score {number(gap.finetuned, True)} better than held-out ones, "
-        f"{number(gap.original, True)} with the original; training made the gap "
-        f"{number(gap.difference, True)} larger{_between(gap.ci95)}."
+        f"{number(gap.original, True)} with the original; training moved the gap by "
+        f"{number(gap.difference, True)}{_between(gap.ci95)}."
         for name, gap in scores.guards.overfit.items()
     ]
 
