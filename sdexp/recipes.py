@@ -9,6 +9,7 @@ from typing import Any
 from sdexp.backbone.base import AbstractBackbone
 from sdexp.dataset.base import AbstractDataset
 from sdexp.finetune.base import AbstractFinetune
+from sdexp.ground.agreement import check_in_backward
 from sdexp.ground.assets import hub_is_reachable
 from sdexp.ground.build import (
     Config,
@@ -20,9 +21,11 @@ from sdexp.ground.build import (
     typed,
 )
 from sdexp.ground.config import (
+    TRAIN_LOSS,
+    VALIDATION,
+    VALIDATION_LOSS,
     EvaluationConfig,
     HardwareConfig,
-    Precision,
     SchedulerConfig,
     TrainingConfig,
 )
@@ -63,6 +66,11 @@ class Recipes:
         if lines:
             raise ConfigError("\n".join(lines))
 
+    @property
+    def scores_pictures(self) -> bool:
+        """Whether metrics are asked, at the end or on the way."""
+        return self.evaluation.enabled or self.training.validation_metrics_steps is not None
+
     def _foreign_components(self) -> list[str]:
         foreign = [c for c in self.finetune.components if c not in self.model.trainable]
         if not foreign:
@@ -71,7 +79,7 @@ class Recipes:
         return [f"finetune.components={foreign}: allowed are {allowed}, each once"]
 
     def _meaningless(self) -> list[str]:
-        if self.model.may_be_evaluated or not self.evaluation.enabled:
+        if self.model.may_be_evaluated or not self.scores_pictures:
             return []
         return [
             "model.weights=random: pictures of random weights say nothing; set evaluation=none, or "
@@ -99,7 +107,7 @@ class Recipes:
     def _blind_judges(self) -> list[str]:
         """Judges of the embedded world see nothing in other pictures."""
         blind = self.judging.embedded
-        if self.dataset.is_embedded or not self.evaluation.enabled or not blind:
+        if self.dataset.is_embedded or not self.scores_pictures or not blind:
             return []
         return [
             f"metric.{blind[0]}: its judge was trained on coloured shapes and knows nothing of "
@@ -108,13 +116,26 @@ class Recipes:
 
     def warnings(self) -> list[str]:
         """What a person should know before the run."""
-        lines = self.model.warnings() + self._objective_warnings()
+        lines = self.model.warnings() + self._objective_warnings() + self._watched()
         if self.dataset.is_embedded or not self.model.is_embedded:
             return lines
         return [
             *lines,
             "the embedded model knows coloured shapes of 64 pixels and nothing of these pictures; "
             "choose a real one, such as model=sd14",
+        ]
+
+    def _watched(self) -> list[str]:
+        """A split that chose the weights cannot also say how good they are."""
+        stopping = self.training.early_stopping
+        watches = stopping.patience is not None and stopping.monitor != TRAIN_LOSS
+        if not (self.finetune.trains and watches and self.evaluation.enabled):
+            return []
+        if self.evaluation.split != "val":
+            return []
+        return [
+            f"evaluation.split=val: early stopping by {stopping.monitor} chooses the weights by "
+            "this split, so its scores are optimistic; evaluate on test"
         ]
 
     def _objective_warnings(self) -> list[str]:
@@ -142,27 +163,17 @@ class Recipes:
                 f"evaluation.checkpoint={self.evaluation.checkpoint}: a training is evaluated at "
                 "its end; python -m sdexp.evaluate run=... checkpoint=... looks at an earlier step"
             )
-        self._check_in_backward()
+        self._check_monitor()
+        check_in_backward(self.training, self.hardware)
 
-    def _check_in_backward(self) -> None:
-        """Raise `ConfigError` for what needs all gradients at once."""
-        if not self.hardware.optimizer_in_backward:
-            return
-        allowed = {
-            "training.max_grad_norm": (self.training.max_grad_norm, None),
-            "training.gradient_accumulation_steps": (self.training.gradient_accumulation_steps, 1),
-            "hardware.num_processes": (self.hardware.num_processes, 1),
-        }
-        for key, (value, only) in allowed.items():
-            if value != only:
-                raise ConfigError(
-                    f"{key}={value}: allowed with hardware.optimizer_in_backward=true is "
-                    f"{'null' if only is None else only}"
-                )
-        if self.hardware.mixed_precision == Precision.fp16:
+    def _check_monitor(self) -> None:
+        """Raise `ConfigError` where training would be ended by a metric that is not there."""
+        stopping = self.training.early_stopping
+        allowed = [TRAIN_LOSS, VALIDATION_LOSS, *(f"{VALIDATION}{n}" for n in self.judging.metrics)]
+        if stopping.patience is not None and stopping.monitor not in allowed:
             raise ConfigError(
-                "hardware.mixed_precision=fp16: allowed with hardware.optimizer_in_backward=true "
-                "is no or bf16"
+                f"training.early_stopping.monitor={stopping.monitor}: allowed is one of "
+                f"{', '.join(allowed)}"
             )
 
     def check_files(self) -> None:
@@ -175,7 +186,7 @@ class Recipes:
             if named is not None:
                 checks.append(partial(read_prompts, f"evaluation.{key}", named))
         lines = what_fails(checks)
-        judges = self.judging.used if self.evaluation.enabled else []
+        judges = self.judging.used if self.scores_pictures else []
         tower = self.objective.tower
         if self.finetune.trains and tower is not None:
             judges = sorted({*judges, tower})

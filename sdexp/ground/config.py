@@ -19,6 +19,8 @@ MOST_SAMPLING_STEPS = 1000
 
 TRAIN_LOSS = "train/loss"
 VALIDATION_LOSS = "validation/loss"
+# Before the name of a metric that is asked during training.
+VALIDATION = "validation/"
 
 
 class Device(StrEnum):
@@ -123,8 +125,9 @@ class EarlyStopping:
 
     def __post_init__(self) -> None:
         section = "training.early_stopping"
-        known = self.monitor in (TRAIN_LOSS, VALIDATION_LOSS)
-        require(section, known, "monitor", self.monitor, f"{TRAIN_LOSS} or {VALIDATION_LOSS}")
+        known = self.monitor == TRAIN_LOSS or self.monitor.startswith(VALIDATION)
+        allowed = f"{TRAIN_LOSS}, {VALIDATION_LOSS} or {VALIDATION}METRIC, such as validation/kid"
+        require(section, known, "monitor", self.monitor, allowed)
         at_least("training.early_stopping", 1, patience=self.patience)
         at_least("training.early_stopping", 0, min_delta=self.min_delta)
 
@@ -172,6 +175,8 @@ class TrainingConfig:
     validation_images_steps: int | None = MISSING
     num_validation_images: int = MISSING
     validation_prompts: list[str] = MISSING
+    validation_metrics_steps: int | None = MISSING
+    num_validation_prompts: int = MISSING
     checkpointing_steps: int | None = MISSING
     checkpoints_total_limit: int = MISSING
     early_stopping: EarlyStopping = MISSING
@@ -191,8 +196,10 @@ class TrainingConfig:
             validation_images_steps=self.validation_images_steps,
             num_validation_samples=self.num_validation_samples,
             num_validation_images=self.num_validation_images,
+            validation_metrics_steps=self.validation_metrics_steps,
             checkpointing_steps=self.checkpointing_steps,
         )
+        at_least(section, 2, num_validation_prompts=self.num_validation_prompts)
         at_least(section, 2, checkpoints_total_limit=self.checkpoints_total_limit)
         share(section, ema_decay=self.ema_decay)
         positive = self.max_grad_norm is None or (
@@ -213,18 +220,13 @@ class TrainingConfig:
 
     def _check_early_stopping(self) -> None:
         stopping = self.early_stopping
-        blind = (
-            stopping.patience is not None
-            and stopping.monitor == VALIDATION_LOSS
-            and self.validation_steps is None
-        )
-        require(
-            "training",
-            not blind,
-            "early_stopping.monitor",
-            stopping.monitor,
-            "train/loss while validation_steps=null; set training.validation_steps",
-        )
+        if stopping.patience is None or stopping.monitor == TRAIN_LOSS:
+            return
+        of_loss = stopping.monitor == VALIDATION_LOSS
+        key = "validation_steps" if of_loss else "validation_metrics_steps"
+        allowed = f"{TRAIN_LOSS} while {key}=null; set training.{key}"
+        is_seen = getattr(self, key) is not None
+        require("training", is_seen, "early_stopping.monitor", stopping.monitor, allowed)
 
 
 @dataclass

@@ -47,6 +47,10 @@ class EvaluationFolder:
     def per_image(self) -> Path:
         return self.path / "per_image.parquet"
 
+    @property
+    def per_prompt(self) -> Path:
+        return self.path / "per_prompt.parquet"
+
     def images(self, model: str) -> Path:
         """`model`: original, finetuned, or reference; of a guard with its name before that."""
         return self.path / "images" / model

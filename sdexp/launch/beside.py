@@ -41,29 +41,46 @@ def evaluate_beside(
         step = config.evaluation.checkpoint
         stages += [] if step is None else [f"weights:{step}"]
         stages.append(f"evaluate:{folder.path.name}")
-    outcome = run_followed(run, recipes, stages, lock)
-    for folder, found in zip(folders, known, strict=True):
-        _note(folder, outcome, is_new=found is None)
-    made = [folder for folder in folders if folder.path.is_dir()]
+
+    new = {folder.path for folder, found in zip(folders, known, strict=True) if found is None}
+
+    def note(outcome: Outcome) -> None:
+        kept = [f for f in folders if not _is_refused(f, outcome, f.path in new)]
+        for folder in kept:
+            _note(folder, outcome)
+        if outcome.exit_code < 128:
+            _write_pages(run, kept)
+
+    outcome = run_followed(run, recipes, stages, lock, note)
+    for folder in folders:
+        if _is_refused(folder, outcome, folder.path in new):
+            shutil.rmtree(folder.path)
+            print(f"nothing was evaluated; {folder.path} is removed", flush=True)
     if outcome.exit_code > 128:
-        # An interrupted one has nothing to show, those before it have.
-        made = [folder for folder in made if folder.scores.is_file()]
+        # An interrupted one has nothing to show, those before it have; a signal waits for none.
+        _write_pages(run, [folder for folder in folders if folder.scores.is_file()])
+    return outcome.exit_code, folders
+
+
+def _write_pages(run: RunFolder, made: list[EvaluationFolder]) -> None:
     for folder in made:
         write_page(run, folder)
     if made:
         # The run's own page links them.
         write_page(run)
-    return outcome.exit_code, folders
 
 
-def _note(folder: EvaluationFolder, outcome: Outcome, is_new: bool) -> None:
-    """What became of an evaluation; a new one that was refused leaves nothing."""
+def _is_refused(folder: EvaluationFolder, outcome: Outcome, is_new: bool) -> bool:
+    """Whether a new evaluation was refused before it made anything."""
+    record = read_record(folder.evaluation_record, EvaluationRecord)
+    nothing = record.evaluation is None and not folder.partial.exists()
+    return is_new and nothing and outcome.exit_code in REFUSED
+
+
+def _note(folder: EvaluationFolder, outcome: Outcome) -> None:
+    """What became of an evaluation."""
     record = read_record(folder.evaluation_record, EvaluationRecord)
     done = record.evaluation is not None
-    if not done and is_new and outcome.exit_code in REFUSED and not folder.partial.exists():
-        shutil.rmtree(folder.path)
-        print(f"nothing was evaluated; {folder.path} is removed", flush=True)
-        return
     ended = replace(
         record,
         status="finished" if done else status_of(outcome),

@@ -5,6 +5,7 @@ import shutil
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -35,21 +36,29 @@ def carry_out(run: RunFolder, recipes: Recipes, lock: int, stages: list[str]) ->
         adopt(run)
     if not run.pending_record.is_file():
         run.change_record(status="running", exit_code=None, reason=None)
-    outcome = run_followed(run, recipes, stages, lock)
-    if drop(run):
-        return outcome.exit_code
-    # A full disk was told already; then run.json cannot say it.
-    with suppress(DiskError):
-        run.change_record(
-            status=status_of(outcome),
-            ended=now(),
-            command_seconds=time.monotonic() - began,
-            exit_code=outcome.exit_code,
-            reason=outcome.reason,
-        )
-        if outcome.exit_code < 128:
-            write_page(run)
+
+    def note(outcome: Outcome) -> None:
+        # A full disk was told already; then run.json cannot say it.
+        if not run.pending_record.is_file():
+            with suppress(DiskError):
+                _note(run, outcome, time.monotonic() - began)
+
+    outcome = run_followed(run, recipes, stages, lock, note)
+    drop(run)
     return outcome.exit_code
+
+
+def _note(run: RunFolder, outcome: Outcome, seconds: float) -> None:
+    """What became of a run, in its record and on its page."""
+    run.change_record(
+        status=status_of(outcome),
+        ended=now(),
+        command_seconds=seconds,
+        exit_code=outcome.exit_code,
+        reason=outcome.reason,
+    )
+    if outcome.exit_code < 128:
+        write_page(run)
 
 
 def status_of(outcome: Outcome) -> Status:
@@ -74,12 +83,24 @@ def write_card(run: RunFolder, folder: Path, form: str) -> None:
     write_model_card(run, folder, form)
 
 
-def run_followed(run: RunFolder, recipes: Recipes, stages: list[str], lock: int) -> Outcome:
-    """Run stages while trackers follow; a signal while they end does not lose the outcome."""
+def run_followed(
+    run: RunFolder,
+    recipes: Recipes,
+    stages: list[str],
+    lock: int,
+    note: Callable[[Outcome], None],
+) -> Outcome:
+    """Run stages while trackers follow; a signal while they end does not lose the outcome.
+
+    note: writes down what became of it, pages too, before trackers hear that all is there.
+    """
     remove_leftovers(run.path)
     with counting(), following(run, recipes.trackers) as followers:
         outcome = run_stages(run, stages, recipes.hardware.num_processes, lock)
-        end(run, followers, outcome.exit_code)
+        try:
+            note(outcome)
+        finally:
+            end(run, followers, outcome.exit_code)
     return outcome
 
 

@@ -1,5 +1,7 @@
 """The templates of all pages, and what they may call."""
 
+import base64
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +21,19 @@ def environment(html: bool) -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    script = (TEMPLATES / "page.js").read_text(encoding="utf-8")
+    environment.globals["script"] = script
+    environment.globals["script_hash"] = script_hash(script)
     environment.filters["number"] = number
     environment.filters["signed"] = lambda value: number(value, signed=True)
     environment.filters["cell"] = markdown_cell
     return environment
+
+
+def script_hash(script: str) -> str:
+    """By what a page's policy knows the one script that may run in it (W3C CSP level 2)."""
+    digest = hashlib.sha256(script.encode()).digest()
+    return f"sha256-{base64.b64encode(digest).decode()}"
 
 
 def markdown_cell(text: object) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 SMOOTHING = 0.9
+# So many are marked one by one.
+FEW_POINTS = 30
 
 
 def loss_curves(train: list[tuple[int, float]], validation: list[tuple[int, float]]) -> str:
@@ -27,7 +29,7 @@ def loss_curves(train: list[tuple[int, float]], validation: list[tuple[int, floa
         axes.set_ylabel("loss")
         axes.legend(frameon=False)
 
-    return drawn("loss", (8, 3), draw)
+    return drawn("loss", "Losses over optimizer steps", (8, 3), draw)
 
 
 def epoch_losses(losses: list[tuple[float, float]]) -> str:
@@ -45,13 +47,31 @@ def epoch_losses(losses: list[tuple[float, float]]) -> str:
         axes.set_ylabel("average loss")
         axes.grid(alpha=0.3)
 
-    return drawn("epochs", (8, 3), draw)
+    return drawn("epochs", "Mean training loss of each epoch", (8, 3), draw)
 
 
-def drawn(name: str, size: tuple[float, float], draw: Callable[[Any], None]) -> str:
-    """An SVG element that `draw` fills; `name` keeps its ids apart from those of other figures.
+def curve_panels(name: str, title: str, curves: dict[str, list[tuple[int, float]]]) -> str:
+    """An SVG element with a panel for each named curve over optimizer steps."""
 
-    Texts are taken as they are: a dollar sign in them begins no formula.
+    def panel(words: str, points: list[tuple[int, float]]) -> Callable[[Any], None]:
+        def draw(axes: Any) -> None:
+            marker = "o" if len(points) <= FEW_POINTS else None
+            style = {"color": "#2f6fbf", "linewidth": 1.2, "marker": marker, "markersize": 4}
+            axes.plot(*zip(*points, strict=True), **style)
+            axes.set_title(words, fontsize=10)
+            axes.set_xlabel("optimizer step")
+
+        return draw
+
+    size = (2.6 * len(curves), 2.2)
+    return drawn(name, title, size, *(panel(words, points) for words, points in curves.items()))
+
+
+def drawn(name: str, title: str, size: tuple[float, float], *draws: Callable[[Any], None]) -> str:
+    """An SVG element with a panel for each of `draws`, side by side.
+
+    name: keeps its ids apart from those of other figures; title: what a reader is told who does not
+    see it. Texts are taken as they are: a dollar sign in them begins no formula.
     """
     import matplotlib
 
@@ -65,16 +85,20 @@ def drawn(name: str, size: tuple[float, float], draw: Callable[[Any], None]) -> 
         "text.parse_math": False,
     }
     with matplotlib.rc_context(settings):
-        figure, axes = pyplot.subplots(figsize=size, layout="constrained")
-        draw(axes)
-        axes.spines[["top", "right"]].set_visible(False)
+        figure, (panels,) = pyplot.subplots(
+            1, len(draws), figsize=size, layout="constrained", squeeze=False
+        )
         figure.patch.set_alpha(0)
-        axes.patch.set_alpha(0)
+        for axes, draw in zip(panels, draws, strict=True):
+            draw(axes)
+            axes.spines[["top", "right"]].set_visible(False)
+            axes.patch.set_alpha(0)
         buffer = io.StringIO()
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Title": title})
         pyplot.close(figure)
     text = buffer.getvalue()
     text = text[text.index("<svg") :].replace("#000000", "currentColor")
+    text = text.replace("<svg ", '<svg role="img" ', 1)
     return re.sub(r'( id="|href="#|url\(#)', rf"\g<1>{name}-", text)
 
 

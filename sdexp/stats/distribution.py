@@ -32,16 +32,16 @@ def compare_distributions(
     pictures.
     """
     _check_shapes(original, finetuned)
-    prompts, replicates, width = original.shape
+    width = original.shape[-1]
     before = distance(original.reshape(-1, width))
     after = distance(finetuned.reshape(-1, width))
-    values = None
-    if (prompts - 1) * replicates > 1:
-        values = _pseudo_values(original, finetuned, distance, after - before)
-    if values is None:
+    of_original = pseudo_values(original, distance)
+    of_finetuned = pseudo_values(finetuned, distance)
+    if of_original is None or of_finetuned is None:
         return _by_swaps(
             np.stack([original, finetuned]), before, after, distance, rng, permutations
         )
+    values = (of_finetuned - of_original)[:, None]
     found = compare_means(np.zeros_like(values), values, rng, permutations)
     # A pseudo-value is no score of a prompt.
     bare = replace(found, effect_size=None, win_rate=None)
@@ -55,16 +55,20 @@ def _check_shapes(original: np.ndarray, finetuned: np.ndarray) -> None:
         )
 
 
-def _pseudo_values(
-    original: np.ndarray, finetuned: np.ndarray, distance: AbstractDistance, difference: float
-) -> np.ndarray | None:
-    """Of the difference, [P, 1], about the difference itself; 0 for equal features."""
-    without = [distance.without_each(features) for features in (original, finetuned)]
-    if without[0] is None or without[1] is None:
+def pseudo_values(features: np.ndarray, distance: AbstractDistance) -> np.ndarray | None:
+    """What each prompt of features [P, R, d] adds to their distance, [P], with that as the mean.
+
+    P D - (P - 1) D without the prompt, moved so that their mean is D. None where leaving prompts
+    out says nothing, or leaves fewer than two pictures.
+    """
+    prompts, replicates, width = features.shape
+    if (prompts - 1) * replicates < 2:
         return None
-    prompts = len(original)
-    values: np.ndarray = prompts * difference - (prompts - 1) * (without[1] - without[0])
-    return (values - values.mean() + difference)[:, None]
+    without = distance.without_each(features)
+    if without is None:
+        return None
+    values: np.ndarray = -(prompts - 1) * without
+    return values - values.mean() + distance(features.reshape(-1, width))
 
 
 def _by_swaps(

@@ -77,6 +77,14 @@ class ActiveTracker(ABC):
         """A table; a cell may be a number, a text or a PIL picture."""
 
     @abstractmethod
+    def log_words(self, words: dict[str, str], step: int) -> None:
+        """What an evaluation came to in words, by name, such as "evaluation/verdict"."""
+
+    @abstractmethod
+    def log_page(self, name: str, page: Path, step: int) -> None:
+        """A page that needs nothing outside itself."""
+
+    @abstractmethod
     def flush(self) -> bool:
         """Whether everything told so far is safe, also when this process is killed now."""
 

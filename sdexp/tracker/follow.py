@@ -57,7 +57,7 @@ class Follower:
         self._last_step = rows[-1].step if rows else self._last_step
         rows = self._missing(rows) if is_new else rows
         pictures = self._pictures() if is_over else []
-        found = list(findings(self._run, self._shipped.tables))
+        found = list(findings(self._run, self._shipped.tables, is_over))
         if rows or pictures or found:
             self._open()
             self._ship_rows(self._settled(rows, pictures), is_over)
@@ -114,7 +114,8 @@ class Follower:
             if split == "train":
                 self._ship_pictures(waiting, step)
             told = list(group)
-            self._active.log({f"{split}/{row.name}": row.value for row in told}, step)
+            values = {f"{split}/{row.name}": row.value for row in told}
+            self._active.log({f"{split}/epoch": told[-1].epoch} | values, step)
             self._shipped = replace(
                 self._shipped,
                 steps=self._shipped.steps | {split: step},
@@ -138,7 +139,12 @@ class Follower:
             step = self._last_step if one.step is None else one.step
             if one.values:
                 self._active.log(one.values, step)
-            self._active.log_table(one.table, one.columns, one.rows, step)
+            if one.words:
+                self._active.log_words(one.words, step)
+            if one.table:
+                self._active.log_table(one.table.name, one.table.columns, one.table.rows, step)
+            if one.page:
+                self._active.log_page(one.key, one.page, step)
             tables = self._shipped.tables | {one.key: one.digest}
             self._shipped = replace(self._shipped, tables=tables)
 

@@ -129,6 +129,14 @@ class ActiveWandb(ActiveTracker):
         cells = [[wandb.Image(c) if isinstance(c, Image) else c for c in row] for row in rows]
         self._put({name: wandb.Table(columns=[*columns], data=cells)}, step)
 
+    def log_words(self, words: dict[str, str], step: int) -> None:
+        self._run.summary.update(words)
+
+    def log_page(self, name: str, page: Path, step: int) -> None:
+        import wandb
+
+        self._put({name: wandb.Html(page.read_text(), inject=False)}, step)
+
     def flush(self) -> bool:
         # wandb's process writes to the disk and to the server when it likes.
         return False

@@ -131,7 +131,7 @@ FAULTS = {
     "training.ema_decay=1.5": "training.ema_decay=1.5: allowed is a number from 0 to 1",
     "training.checkpoints_total_limit=1": "training.checkpoints_total_limit=1: allowed is 2",
     "training.resolution=100": "training.resolution=100: allowed is null or a multiple of 8",
-    "training.early_stopping.monitor=loss": "allowed is train/loss or validation/loss",
+    "training.early_stopping.monitor=loss": "train/loss, validation/loss or validation/METRIC",
     "finetune.rank=abc": "finetune.rank: Value 'abc' of type 'str'",
     "finetune.rank=0": "finetune.rank=0: allowed is 1 or more",
     "objective.noise_offset=nan": "objective.noise_offset=nan: allowed is 0 or more",

@@ -70,3 +70,8 @@ def test_stopping_early_needs_what_it_watches(config: Any) -> None:
     typed("training", TrainingConfig, config(*blind, loss).training)
     with pytest.raises(ConfigError, match="allowed is train/loss while validation_steps=null"):
         typed("training", TrainingConfig, config(*blind).training)
+    kid = "training.early_stopping.monitor=validation/kid"
+    with pytest.raises(ConfigError, match="validation_metrics_steps=null; set training.valid"):
+        typed("training", TrainingConfig, config(*blind, kid).training)
+    asked = "training.validation_metrics_steps=2"
+    typed("training", TrainingConfig, config(*blind, kid, asked).training)

@@ -39,7 +39,8 @@ ROOMS: dict[str, set[str]] = {
     },
     "engine/plan": {"engine/train", "engine/evaluate", "engine", *BELOW_ENGINE},
     "engine/prepare": {"engine/train", "engine", *BELOW_ENGINE},
-    "engine/train": {"engine", *BELOW_ENGINE},
+    # A training may ask how good its pictures are.
+    "engine/train": {"engine/evaluate", "engine", *BELOW_ENGINE},
     "engine/generate": {"engine/evaluate", "engine", *BELOW_ENGINE},
     "engine/evaluate": {"engine", *BELOW_ENGINE},
     "engine": BELOW_ENGINE,

@@ -27,7 +27,7 @@ BAD = [
     (DOWN, "metric/a.py", "from sdexp.pages.run.page import x"),
     (DOWN, "engine/a.py", "from sdexp.train import main"),
     (DOWN, "engine/a.py", "from sdexp.engine.train import trainer"),
-    (DOWN, "engine/train/a.py", "from sdexp.engine.evaluate import scorer"),
+    (DOWN, "engine/evaluate/a.py", "from sdexp.engine.train import trainer"),
     (DOWN, "engine/a.py", "from sdexp.pages.run import page"),
     (DOWN, "launch/a.py", "from sdexp.engine.train import trainer"),
     (DOWN, "train.py", "from sdexp.engine.train import trainer"),

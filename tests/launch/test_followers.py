@@ -255,7 +255,12 @@ def test_a_killed_follower_changes_no_byte_of_a_run(tiny: str, empty_folder: Pat
     for part in ("weights", "images", "checkpoints"):
         assert digest(run.path / part) == digest(alone.path / part)
     assert run.scores.read_bytes() == alone.scores.read_bytes()
-    numbers = [[r | {"time": 0} for r in logged(one.log)] for one in (run, alone)]
+    # Of what each step took only that it was noted must agree.
+    took = ("images_per_second", "peak_memory_gb")
+    numbers = [
+        [r | {"time": 0} | ({"value": 0} if r["name"] in took else {}) for r in logged(one.log)]
+        for one in (run, alone)
+    ]
     assert numbers[0] == numbers[1]
     assert evaluate.main([f"run={run.path}", "evaluation.num_prompts=3"]) == 0
     rows = [r["history"]["item"] for r in records(run) if r["type"] == "history"]

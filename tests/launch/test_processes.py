@@ -109,6 +109,25 @@ def test_two_processes_do_what_one_does(start: Callable[..., RunFolder], strateg
 
 
 @pytest.mark.slow
+def test_two_processes_score_what_one_does(start: Callable[..., RunFolder]) -> None:
+    """Six pictures in batches of two: the second process makes one batch of three."""
+    asked = [
+        "finetune=unet", "training.validation_metrics_steps=4", "training.num_validation_prompts=6",
+        "evaluation.batch_size=2", "training.early_stopping.patience=2",
+        "training.early_stopping.monitor=validation/lpips_gt",
+    ]  # fmt: skip
+    one, two = start("one", *asked, *ONE), start("two", *asked, *TWO)
+    for name in ("kid", "fd", "clip_score", "lpips_gt"):
+        told = [
+            {r["step"]: r["value"] for r in logged(run.log) if r["name"] == name}
+            for run in (one, two)
+        ]
+        assert list(told[0]) == [0, 4, 8, 9]
+        assert told[0] == pytest.approx(told[1], rel=1e-3)
+    assert same_weights(one, two) == []
+
+
+@pytest.mark.slow
 def test_a_run_goes_on_in_two_processes_and_back(start: Callable[..., RunFolder]) -> None:
     whole = start("whole", "finetune=unet", *ONE)
     run = RunFolder(whole.path.with_name("mixed"))

@@ -19,6 +19,7 @@ from sdexp.pages.sweep.facts import read_sweep
 from sdexp.pages.sweep.origin import warnings
 from sdexp.pages.sweep.ranking import grouped
 from tests import records
+from tests.pages.markup import without_script
 
 HOSTILE = "<script>alert(1)</script> | =1+1 [a](b) & $x_1"
 FINETUNED = {("1e-3", 1): 30.0, ("1e-3", 2): 34.0, ("1e-4", 1): 50.0, ("1e-4", 2): 56.0}
@@ -116,7 +117,7 @@ class Page(HTMLParser):
         self.texts: list[str] = []
         self.links: list[str] = []
         self.tags: set[str] = set()
-        self.feed((folder / "report.html").read_text())
+        self.feed(without_script((folder / "report.html").read_text()))
         self.text = " ".join(" ".join(self.texts).split())
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:

@@ -7,6 +7,7 @@ from PIL import Image
 
 from sdexp.pages.thumbnails import missing_line, thumbnail
 
+LOSSY = "data:image/webp;base64,"
 PREFIX = "data:image/png;base64,"
 
 
@@ -46,3 +47,13 @@ def test_what_cannot_be_shown_is_counted_once(tmp_path: Path) -> None:
     assert missing_line([broken, gone, broken]) == [
         f"2 pictures cannot be read (first: {broken.path})"
     ]
+
+
+def test_a_lossy_one_is_smaller_and_looks_the_same(tmp_path: Path) -> None:
+    ramp = np.linspace(0, 255, 64, dtype=np.uint8)
+    Image.fromarray(np.dstack([np.tile(ramp, (64, 1))] * 3)).save(tmp_path / "x.png")
+    data = thumbnail(tmp_path / "x.png", 64, "WEBP").data
+    assert data is not None and data.startswith(LOSSY)
+    pixels = Image.open(io.BytesIO(base64.b64decode(data.removeprefix(LOSSY)))).convert("RGB")
+    apart = np.asarray(pixels, np.int16) - np.asarray(Image.open(tmp_path / "x.png"), np.int16)
+    assert np.abs(apart).mean() < 4 and data == thumbnail(tmp_path / "x.png", 64, "WEBP").data

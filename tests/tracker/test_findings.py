@@ -24,10 +24,11 @@ def test_an_evaluation_is_found_once_it_is_whole(run: RunFolder) -> None:
     own, later = findings(run, {})
     assert (own.key, own.step) == ("evaluation", None)
     assert own.values["evaluation/kid/finetuned"] == 6.0
-    assert later.key == "evaluations/later" and later.table == "evaluations/later/pairs"
+    assert later.table is not None and own.table is not None
+    assert later.key == "evaluations/later" and later.table.name == "evaluations/later/pairs"
     assert own.values["evaluation/kid/ci95_low"] == -95.0
-    assert own.columns[:4] == ["prompt", "replicate", "original", "finetuned"]
-    assert all(len(row) == len(own.columns) for row in own.rows) and own.rows
+    assert own.table.columns[:4] == ["prompt", "replicate", "original", "finetuned"]
+    assert all(len(row) == len(own.table.columns) for row in own.table.rows) and own.table.rows
     file = run.evaluation("later").evaluation_record
     write_record(file, replace(read_record(file, EvaluationRecord), evaluation=None))
     assert [one.key for one in findings(run, {})] == ["evaluation"]
@@ -51,8 +52,9 @@ def test_guards_drift_and_real_pictures_are_told(run: RunFolder) -> None:
     assert found.values["evaluation/drift/lpips_gt"] == 0.3
     assert found.values["evaluation/general/clip_score/difference"] == -39.0
     assert found.values["evaluation/copies/share"] == 0.25
-    assert found.columns[2:5] == ["original", "finetuned", "real"]
-    assert all(isinstance(row[4], Image.Image) for row in found.rows)
+    assert found.table is not None
+    assert found.table.columns[2:5] == ["original", "finetuned", "real"]
+    assert all(isinstance(row[4], Image.Image) for row in found.table.rows)
 
 
 def test_what_is_held_is_not_found_again_unless_it_changed(run: RunFolder) -> None:
@@ -62,4 +64,5 @@ def test_what_is_held_is_not_found_again_unless_it_changed(run: RunFolder) -> No
     assert set(held) == {"evaluation", ""} and not list(findings(run, held))
     write_record(run.told, ToldRecord({}, {}, "runs", ["a"], [[1]]))
     (changed,) = findings(run, held)
-    assert changed.rows == [[1]] and changed.values == {} and changed.table == "runs"
+    assert changed.table is not None and changed.values == changed.words == {}
+    assert changed.table.rows == [[1]] and changed.table.name == "runs"

@@ -1,6 +1,7 @@
 """What a follower ships of a folder, whatever the tracker."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +23,9 @@ class Memory(ActiveTracker):
         self.folder = run.path / "memory"
         self.replaces = replaces
         self.heard: list[Any] = []
+        self.epochs: dict[str, float] = {}
+        self.words: dict[str, str] = {}
+        self.pages: list[tuple[str, str]] = []
 
     def open(self, shipped: Shipped) -> tuple[Shipped, str]:
         self.heard.append("open")
@@ -33,13 +37,21 @@ class Memory(ActiveTracker):
         return self.replaces
 
     def log(self, values: dict[str, float], step: int) -> None:
-        self.heard.append((step, values))
+        self.epochs |= {name: v for name, v in values.items() if name.endswith("/epoch")}
+        told = {name: v for name, v in values.items() if not name.endswith("/epoch")}
+        self.heard.append((step, told))
 
     def log_images(self, name: str, images: list[tuple[str, Image.Image]], step: int) -> None:
         self.heard.append((step, name, [(text, image.getpixel((0, 0))) for text, image in images]))
 
     def log_table(self, name: str, columns: list[str], rows: list[list[Any]], step: int) -> None:
         self.heard.append((step, name, columns, len(rows)))
+
+    def log_words(self, words: dict[str, str], step: int) -> None:
+        self.words |= words
+
+    def log_page(self, name: str, page: Path, step: int) -> None:
+        self.pages.append((name, page.read_text()))
 
     def flush(self) -> bool:
         return self.replaces
@@ -77,6 +89,30 @@ def test_numbers_and_pictures_come_in_their_order(run: RunFolder) -> None:
         shown(2, "a"),
         "well",
     ]
+
+
+def told(run: RunFolder) -> Memory:
+    memory = Memory(run)
+    follower = Follower(run, "memory", memory)
+    follower.look(is_over=True)
+    follower.close(failed=False)
+    return memory
+
+
+def test_the_epoch_the_verdict_and_the_pages_are_told(run: RunFolder) -> None:
+    log(run, "train", 1, loss=0.5)
+    evaluate(run, 7.0)
+    evaluate(run, 6.0, "later")
+    run.report_html.write_text("first")
+    memory = told(run)
+    assert memory.epochs == {"train/epoch": 0.1} and memory.pages == [("report", "first")]
+    assert memory.words["evaluation/verdict"] == memory.words["evaluation/kid/verdict"] == "better"
+    assert memory.words["evaluations/later/primary"] == "kid"
+    # A page that was written again is told again, and one that was not is not.
+    run.evaluation("later").report_html.write_text("beside")
+    assert told(run).pages == [("evaluations/later/report", "beside")]
+    run.report_html.write_text("second")
+    assert told(run).pages == [("report", "second")]
 
 
 def test_pictures_wait_until_the_log_has_passed_them(run: RunFolder) -> None:

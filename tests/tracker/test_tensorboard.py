@@ -77,10 +77,29 @@ def test_a_table_is_text_with_its_pictures_beside_it(run: RunFolder) -> None:
     heads = "| prompt | replicate | original | finetuned | kid original | kid finetuned |"
     row = "| a disc | 0 | picture 0 | picture 0 | 7.0 | 7.0 |"
     assert texts(events, "evaluation/pairs") == [(30, "\n".join([heads, "|---" * 6 + "|", row]))]
-    for shade, model in enumerate(("original", "finetuned")):
-        ((step, image),) = pictures(events, f"evaluation/pairs/{model}/0")
-        assert (step, image.getpixel((0, 0))) == (30, (shade, 0, 0))
+    # Side by side: the original on the left, the finetuned on the right.
+    ((step, image),) = pictures(events, "evaluation/pairs/pictures/0")
+    assert (step, image.size) == (30, (16, 6))
+    assert (image.getpixel((0, 0)), image.getpixel((15, 0))) == ((0, 0, 0), (1, 0, 0))
+    ((_, captions),) = texts(events, "evaluation/pairs/pictures/captions")
+    assert captions == "- 0: original \\| finetuned: a disc"
     assert scalars(events, "evaluation/kid/finetuned") == [(30, 7.0)]
+
+
+def test_the_verdict_stands_beside_the_configuration_that_led_to_it(run: RunFolder) -> None:
+    log(run, "train", 30, loss=1.0)
+    evaluate(run, 7.0)
+    run.report_html.write_text("<p>")
+    ship(run)
+    events = shown(run, "evaluate")
+    ((step, words),) = texts(events, "verdict")
+    assert step == 30 and "| evaluation/verdict | better |" in words
+    plugin = events.PluginTagToContent("hparams")
+    assert set(plugin) >= {"_hparams_/experiment", "_hparams_/session_start_info"}
+    told = plugin["_hparams_/experiment"] + plugin["_hparams_/session_start_info"]
+    assert b"training.seed" in told and b"evaluation/kid/finetuned" in told
+    assert b"very-secret" not in told
+    assert texts(shown(run), "report/page") == [(30, "report.html")]
 
 
 def test_a_sweep_has_its_table(run: RunFolder) -> None:

@@ -85,6 +85,22 @@ def test_offline_run_holds_config_losses_pictures_and_table(run: RunFolder) -> N
     assert Image.open(staged[cell["path"]]).getpixel((0, 0)) == (1, 0, 0)
 
 
+def test_the_verdict_is_in_the_summary_and_the_page_is_a_page(run: RunFolder) -> None:
+    log(run, "train", 7, loss=0.5)
+    evaluate(run, 3.0)
+    run.report_html.write_text("<p>the report</p>")
+    ship(run)
+    told: dict[str, Any] = {}
+    for record in records(run):
+        if record["type"] == "summary":
+            told |= record["summary"]["update"]
+    assert told["evaluation/verdict"] == "better" and told["evaluation/primary"] == "kid"
+    rows = history(run)
+    assert rows[7]["train/epoch"] == 0.1
+    files = Path(next(run.wandb.glob("offline-run-*"))) / "files"
+    assert (files / rows[7]["report.path"]).read_text() == "<p>the report</p>"
+
+
 def test_a_lagging_step_keeps_its_value_and_its_step(run: RunFolder) -> None:
     log(run, "train", 10, loss=0.5)
     log(run, "validation", 6, loss=0.25)

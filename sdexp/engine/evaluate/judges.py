@@ -9,6 +9,8 @@ from sdexp.ground.store import Store
 from sdexp.metric.base import AbstractMetric
 from sdexp.metric.judging import Judging
 
+NUM_PROMPTS = "evaluation.num_prompts"
+
 
 def check_judges(
     judging: Judging, store: Store, device: str, side: int, prompts: int, real: int
@@ -19,14 +21,17 @@ def check_judges(
     line for each metric that has too few, and each backbone that is damaged, not whole, or blind
     for such pictures.
     """
-    lines = _shortages(judging, prompts, real)
+    lines = _shortages(judging, NUM_PROMPTS, prompts, real)
     lines += [_fault(n, judging.backbones[n], store, device, side) for n in judging.used]
     _raise([line for line in lines if line])
 
 
-def check_counts(judging: Judging, prompts: int, real: int) -> None:
-    """Raise `DataError` with a line for each metric that would have too few pictures."""
-    _raise(_shortages(judging, prompts, real))
+def check_counts(judging: Judging, key: str, prompts: int, real: int) -> None:
+    """Raise `DataError` with a line for each metric that would have too few pictures.
+
+    key: what a person raises for more prompts.
+    """
+    _raise(_shortages(judging, key, prompts, real))
 
 
 def _raise(lines: list[str]) -> None:
@@ -34,10 +39,10 @@ def _raise(lines: list[str]) -> None:
         raise DataError("\n".join(lines))
 
 
-def _shortages(judging: Judging, prompts: int, real: int) -> list[str]:
+def _shortages(judging: Judging, key: str, prompts: int, real: int) -> list[str]:
     made = prompts * judging.evaluation.replicates
     told = {n: _shortage(n, m, made, prompts, real) for n, m in judging.metrics.items()}
-    lines = [line for line in told.values() if line]
+    lines = [line.format(key=key) for line in told.values() if line]
     enough = [name for name, line in told.items() if not line]
     if lines and enough:
         lines.append(f"for metric=[{','.join(enough)}] there are enough")
@@ -54,7 +59,7 @@ def _shortage(name: str, metric: AbstractMetric, made: int, prompts: int, real: 
     if min(made, real) >= least:
         return ""
     more = f"add {least - real} real ones to the split" if real < least else ""
-    raised = "raise evaluation.num_prompts" if made < least and real > prompts else ""
+    raised = "raise {key}" if made < least and real > prompts else ""
     remedy = " and ".join(filter(None, [more, raised])) or "raise evaluation.replicates"
     return (
         f"metric.{name}: needs {least} pictures on both sides, there are {made} generated and "

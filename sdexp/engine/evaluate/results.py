@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass, field
 
-from sdexp.engine.evaluate.scorer import Pictures, Score, Scorer, per_image_rows
+from sdexp.engine.evaluate.scorer import Pictures, Score, Scorer
+from sdexp.engine.evaluate.tables import per_image_rows, per_prompt_rows
 from sdexp.ground.applied import Applied
 from sdexp.ground.config import Control
 from sdexp.ground.interrupt import interruptible
 from sdexp.ground.progress import say
 from sdexp.ground.record_files import write_record
-from sdexp.ground.rows import write_rows
+from sdexp.ground.rows import write_prompt_rows, write_rows
 from sdexp.ground.run import EvaluationFolder
 from sdexp.ground.sampling import Sampling
 from sdexp.ground.score_records import ControlsRecord, GuardsRecord, ScoresRecord
@@ -51,9 +52,10 @@ class Results:
         return scorer
 
     def write(self, made: Made) -> int:
-        """Write `per_image.parquet`, then `scores.json`; the number of rows."""
+        """Write the tables, then `scores.json`; the number of pictures."""
         rows = per_image_rows(self.pictures, self.scores)
         write_rows(self.folder.per_image, rows)
+        write_prompt_rows(self.folder.per_prompt, per_prompt_rows(self.pictures, self.scores))
         write_record(self.folder.scores, self._record(made))
         return len(rows)
 

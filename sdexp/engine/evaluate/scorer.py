@@ -10,7 +10,6 @@ from sdexp.engine.evaluate.features import Features
 from sdexp.engine.evaluate.pictures import MadePictures
 from sdexp.engine.prompts import Prompt
 from sdexp.ground.config import EvaluationConfig
-from sdexp.ground.rows import PictureRow
 from sdexp.ground.run import MODELS
 from sdexp.ground.score_records import (
     DriftRecord,
@@ -25,7 +24,7 @@ from sdexp.ground.streams import array_stream
 from sdexp.metric.base import AbstractMetric
 from sdexp.metric.judging import Judging
 from sdexp.stats.comparison import Comparison, verdict, wilson
-from sdexp.stats.distribution import compare_distributions
+from sdexp.stats.distribution import compare_distributions, pseudo_values
 from sdexp.stats.paired import compare_means
 
 
@@ -52,14 +51,16 @@ class Pictures:
 class Score:
     """One metric's features, [P, R, d] by model, its comparison and its controls.
 
-    floor: the metric of real pictures against others; other_captions, other_references: with those
-    of other prompts; drift: how far the finetuned pictures lie from the original's; noise: what
-    other noise alone does. None where the metric has no such thing. overlong: captions that the
+    prompts: what each prompt adds, [P] by model, nothing where that cannot be told; floor: the
+    metric of real pictures against others; other_captions, other_references: with those of other
+    prompts; drift: how far the finetuned pictures lie from the original's; noise: what other noise
+    alone does. None where the metric has no such thing. overlong: captions that the
     backbone reads only the beginning of.
     """
 
     features: dict[str, np.ndarray]
     record: MetricRecord
+    prompts: dict[str, np.ndarray]
     floor: FloorRecord | None = None
     other_captions: PairRecord | None = None
     other_references: PairRecord | None = None
@@ -80,7 +81,7 @@ class Scorer:
     def score(self, name: str, metric: AbstractMetric, pictures: Pictures) -> Score:
         """Features, then statistics on arrays."""
         of_metric = self.at_work(name, metric, pictures)
-        return of_metric.distributions() if metric.partner == "distribution" else of_metric.paired()
+        return of_metric.distributions() if of_metric.is_distance else of_metric.paired()
 
     def at_work(self, name: str, metric: AbstractMetric, pictures: Pictures) -> "MetricAtWork":
         """A metric on these pictures."""
@@ -142,6 +143,7 @@ class MetricAtWork:
         return Score(
             features,
             self.compared(features),
+            {model: values[:, :, 0].mean(axis=1) for model, values in features.items()},
             other_captions=self._other() if partner == "caption" else None,
             other_references=self._other() if partner == "reference" else None,
             drift=self.drift() if self.metric.tells_drift else None,
@@ -195,22 +197,40 @@ class MetricAtWork:
         noise = float(self.among_replicates("original").mean()) if shape[1] > 1 else None
         return DriftRecord(comparison.difference, comparison.ci95, backbone.name, noise)
 
+    @property
+    def is_distance(self) -> bool:
+        """Whether it holds all pictures against all real ones."""
+        return self.metric.partner == "distribution"
+
+    def value(self, model: str, real: np.ndarray | None) -> float:
+        """The metric of one model's pictures by itself; real: [M, d] of a distance, else None."""
+        features = self.features(model)
+        flat = features.reshape(-1, features.shape[-1])
+        return self.metric.statistic(flat, flat if real is None else real)
+
+    def real_features(self) -> np.ndarray:
+        """Features of all real pictures, [M, d]."""
+        return self.metric.features(self.source, self.pictures.references, [], None)
+
     def distributions(self) -> Score:
         """All pictures of a model against all real ones."""
         features = {model: self.features(model) for model in MODELS}
-        real = self.metric.features(self.source, self.pictures.references, [], None)
+        real = self.real_features()
         original, finetuned = (features[model] for model in MODELS)
+        distance = self.metric.against(real)
         comparison = compare_distributions(
             original,
             finetuned,
-            self.metric.against(real),
+            distance,
             rng=array_stream(self.config.seed, "inference", self.name),
             permutations=self.config.num_permutations,
         )
         size = min(math.prod(original.shape[:2]), len(real) // 2)
         record = self._record(comparison, features, len(real))
         noise = self._noise(features, real)
-        return Score(features, record, floor=self._floor(real, size), noise=noise)
+        shares = {model: pseudo_values(values, distance) for model, values in features.items()}
+        prompts = {model: values for model, values in shares.items() if values is not None}
+        return Score(features, record, prompts, floor=self._floor(real, size), noise=noise)
 
     def _floor(self, real: np.ndarray, size: int) -> FloorRecord | None:
         """The metric of `size` real pictures against the others."""
@@ -253,34 +273,3 @@ def _wins(comparison: Comparison, higher_is_better: bool) -> ShareRecord | None:
         return None
     share = comparison.win_rate if higher_is_better else 1 - comparison.win_rate
     return ShareRecord(share, wilson(share, comparison.prompts))
-
-
-def per_image_rows(pictures: Pictures, scores: dict[str, Score]) -> list[PictureRow]:
-    """One row per prompt, replicate and model, with the score of each per-picture metric."""
-    per_picture = {n: s.features for n, s in scores.items() if s.features["original"].shape[2] == 1}
-    return [
-        _row(pictures, per_picture, model, i, replicate)
-        for model in MODELS
-        for i in range(len(pictures.prompts))
-        for replicate in range(pictures.replicates)
-    ]
-
-
-def _row(
-    pictures: Pictures,
-    per_picture: dict[str, dict[str, np.ndarray]],
-    model: str,
-    i: int,
-    replicate: int,
-) -> PictureRow:
-    prompt = pictures.prompts[i]
-    return PictureRow(
-        prompt_id=prompt.prompt_id,
-        replicate=replicate,
-        model=model,
-        sample_id=prompt.sample_id,
-        caption=prompt.caption,
-        path=f"images/{model}/{prompt.prompt_id}_{replicate}.png",
-        pixel_sha256=pictures.made[model].sha256[i * pictures.replicates + replicate],
-        scores={name: float(f[model][i, replicate, 0]) for name, f in per_picture.items()},
-    )

@@ -2,8 +2,8 @@
 
 from importlib.metadata import version
 
-from sdexp.engine.data import keep_splits
-from sdexp.engine.evaluate.judges import check_counts
+from sdexp.engine.data import keep_splits, open_data
+from sdexp.engine.evaluate.judges import NUM_PROMPTS, check_counts
 from sdexp.engine.hardware import device_name
 from sdexp.engine.originals import check_original
 from sdexp.engine.plan.disk import check_run_disk
@@ -25,7 +25,12 @@ def begin(run: RunFolder, is_main: bool) -> Trainer:
     recipes = read_recipes(config_at_work(run))
     if recipes.evaluation.enabled:
         real = evaluation_data(run, recipes)
-        check_counts(recipes.judging, len(evaluation_prompts(real, recipes)), len(real))
+        asked = len(evaluation_prompts(real, recipes))
+        check_counts(recipes.judging, NUM_PROMPTS, asked, len(real))
+    if recipes.training.validation_metrics_steps is not None:
+        count = len(open_data(run, recipes, "val"))
+        asked = min(recipes.training.num_validation_prompts, count)
+        check_counts(recipes.judging, "training.num_validation_prompts", asked, count)
     if is_main:
         keep_splits(run, recipes)
     setup = set_up(run, recipes, Store(default_root()))

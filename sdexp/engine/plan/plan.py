@@ -12,6 +12,7 @@ from sdexp.engine.plan.disk import (
     Needs,
     check_disk,
     needs_of,
+    scored_pictures,
     validation_pictures,
 )
 from sdexp.engine.plan.known import (
@@ -83,8 +84,14 @@ class Plan:
         return (
             self.timetable.total * measured.step
             + validation_pictures(self.setup, self.timetable) * measured.picture
+            + self.scores_seconds(measured)
             + self.timetable.validations * checked * forward
         )
+
+    def scores_seconds(self, measured: Measured) -> float:
+        """How long the pictures of validation metrics may take."""
+        processes = self.setup.recipes.hardware.num_processes
+        return scored_pictures(self.setup, self.timetable) * measured.picture / processes
 
     def evaluation_seconds(self, measured: Measured) -> float:
         """How long the evaluation's pictures may take."""

@@ -4,7 +4,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from sdexp.engine.evaluate.asked import Asked
-from sdexp.engine.plan.disk import free_bytes, shared_disk, validation_pictures
+from sdexp.engine.plan.disk import free_bytes, scored_pictures, shared_disk, validation_pictures
 from sdexp.engine.plan.plan import Measured, Plan
 from sdexp.engine.plan.sizes import Memory
 from sdexp.ground.progress import say
@@ -36,6 +36,11 @@ def say_training(plan: Plan) -> None:
         f"pictures ({order.steps_per_epoch} steps each), "
         f"{validation_pictures(plan.setup, timetable)} pictures on the way"
     )
+    if timetable.scored:
+        say(
+            f"validation metrics: {', '.join(recipes.judging.metrics)}, {timetable.scored} times, "
+            f"by {scored_pictures(plan.setup, timetable)} pictures"
+        )
     say(
         f"effective batch: {order.samples_per_step} = {order.batch_size} x "
         f"{order.accumulation} accumulated x {order.processes} process(es)"
@@ -92,4 +97,9 @@ def say_measured(plan: Plan, measured: Measured) -> None:
     evaluation = plan.evaluation_seconds(measured)
     then = f" and {duration(evaluation)} of pictures for the evaluation" if evaluation else ""
     training = duration(plan.training_seconds(measured))
-    say(f"about {training} of training{then} on this machine; loading and scoring come on top")
+    scores = plan.scores_seconds(measured)
+    share = f" ({duration(scores)} of it for validation metrics)" if scores else ""
+    say(
+        f"about {training} of training{share}{then} on this machine; loading and scoring come on "
+        "top"
+    )

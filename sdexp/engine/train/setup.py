@@ -22,6 +22,7 @@ from sdexp.engine.identity import Identity
 from sdexp.engine.train.batches import TrainPictures
 from sdexp.engine.train.latents import MomentCache, MomentSource
 from sdexp.engine.train.losses import LossOfItems
+from sdexp.engine.train.scores import ValidationScores
 from sdexp.engine.train.state import TrainingState
 from sdexp.engine.train.timetable import Timetable, timetable_of
 from sdexp.engine.train.tower import Tower, check_width
@@ -59,6 +60,7 @@ class Setup:
     pictures: TrainPictures
     loss_of: LossOfItems
     validation: Validation
+    scores: ValidationScores
 
     def describe_splits(self) -> dict[str, SplitRecord]:
         """Those that the training sees, told and noted; for the main process."""
@@ -100,6 +102,7 @@ def set_up(run: RunFolder, recipes: Recipes, store: Store) -> Setup:
         accelerator,
         training.seed,
     )
+    validation = Validation(run, recipes, model, loss_of, accelerator, timetable)
     return Setup(
         run=run,
         recipes=recipes,
@@ -111,7 +114,8 @@ def set_up(run: RunFolder, recipes: Recipes, store: Store) -> Setup:
         state=state,
         pictures=TrainPictures(data, training, timetable.sizes, dropout, cache),
         loss_of=loss_of,
-        validation=Validation(run, recipes, model, loss_of, accelerator, timetable),
+        validation=validation,
+        scores=ValidationScores(recipes, model, accelerator, timetable, store, validation.data),
     )
 
 

@@ -1,4 +1,4 @@
-"""Early stopping on a declared value that should fall."""
+"""Early stopping on a declared value that should fall; a score that should rise comes negated."""
 
 from dataclasses import dataclass
 from typing import Any

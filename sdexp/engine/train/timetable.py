@@ -53,6 +53,10 @@ class Timetable:
         """Whether validation pictures are due."""
         return self._looks(step, self.training.validation_images_steps)
 
+    def scores(self, step: int) -> bool:
+        """Whether metrics are due."""
+        return self._looks(step, self.training.validation_metrics_steps)
+
     def _looks(self, step: int, every: int | None) -> bool:
         return every is not None and (step % every == 0 or step == self.total)
 
@@ -70,6 +74,11 @@ class Timetable:
     def shown(self) -> int:
         """How often validation pictures are made."""
         return self._count(self.training.validation_images_steps)
+
+    @property
+    def scored(self) -> int:
+        """How often metrics are asked."""
+        return self._count(self.training.validation_metrics_steps)
 
     def _count(self, every: int | None) -> int:
         return 0 if every is None else self.total // every + 1 + bool(self.total % every)

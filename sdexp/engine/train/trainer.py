@@ -10,7 +10,7 @@ from sdexp.engine.train.batches import micro_batches
 from sdexp.engine.train.checkpoint import read_checkpoint, save_checkpoint, settle
 from sdexp.engine.train.setup import Setup
 from sdexp.engine.train.update import Updater
-from sdexp.ground.config import TRAIN_LOSS, VALIDATION_LOSS
+from sdexp.ground.config import TRAIN_LOSS, VALIDATION, VALIDATION_LOSS
 from sdexp.ground.files import remove
 from sdexp.ground.interrupt import Interrupted, interruptible, received
 from sdexp.ground.log import cut_after
@@ -81,7 +81,7 @@ class Trainer:
         while state.step < total and not state.stopper.stopped:
             done = self.updater.update(batches)
             self.update_seconds += done.seconds
-            self._record("train", done.values())
+            self._record("train", done.values() | {"peak_memory_gb": peak_memory_gb()})
             progress.advance(str(done))
             if self.timetable.saves(state.step):
                 self._save()
@@ -118,15 +118,25 @@ class Trainer:
         with state.served_weights(), interruptible():
             value = self.setup.validation.loss_at(state.step)
             self.setup.validation.show(state.step)
-        if value is not None:
-            self._record("validation", {"loss": value})
-            if state.step > 0:
-                self._check(VALIDATION_LOSS, value)
+            scores = self.setup.scores.at(state.step)
+        losses = {} if value is None else {"loss": value}
+        # At once: a tracker takes what comes later for a repetition of the step.
+        self._record("validation", losses | scores)
+        if state.step > 0:
+            self._check_each(losses, scores)
         if state.epoch_samples and self.timetable.ends_epoch(state.step):
             self._check(TRAIN_LOSS, state.epoch_loss / state.epoch_samples)
             state.epoch_loss = 0.0
             state.epoch_samples = 0
         state.looked = state.step
+
+    def _check_each(self, losses: dict[str, float], scores: dict[str, float]) -> None:
+        metrics = self.setup.recipes.judging.metrics
+        rising = {name for name in scores if metrics[name].higher_is_better}
+        for value in losses.values():
+            self._check(VALIDATION_LOSS, value)
+        for name, value in scores.items():
+            self._check(f"{VALIDATION}{name}", -value if name in rising else value)
 
     def _check(self, name: str, value: float) -> None:
         """Tell the stopper, and keep the weights of the best check."""
@@ -137,7 +147,7 @@ class Trainer:
             self.state.keep_best()
         if stopper.stopped:
             say(
-                f"stopped early after step {self.state.step}: {name} did not fall in "
+                f"stopped early after step {self.state.step}: {name} got no better in "
                 f"{stopper.bad_checks} checks; the best was step {stopper.best_step}",
                 self.setup.is_main,
             )

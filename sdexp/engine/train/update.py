@@ -37,12 +37,16 @@ class StepResult:
         """What is logged; the rates of further groups carry the name of their component."""
         first, *others = self.rates.items()
         named = {f"learning_rate_{name}": rate for name, rate in others}
-        return {"loss": self.loss, "learning_rate": first[1], **named, "grad_norm": self.grad_norm}
+        told = {"loss": self.loss, "learning_rate": first[1], **named, "grad_norm": self.grad_norm}
+        return told | {"images_per_second": self.images_per_second}
+
+    @property
+    def images_per_second(self) -> float:
+        return self.samples / self.seconds
 
     def __str__(self) -> str:
         rate = next(iter(self.rates.values()))
-        speed = self.samples / self.seconds
-        return f"loss {self.loss:.4f} lr {rate:.2e} {speed:.1f} images/s"
+        return f"loss {self.loss:.4f} lr {rate:.2e} {self.images_per_second:.1f} images/s"
 
 
 def gradient_step(setup: Setup, resting: list[Path]) -> AbstractGradientStep:

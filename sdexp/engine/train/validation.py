@@ -44,8 +44,12 @@ class Validation:
         self.timetable = timetable
         self.batch_size = recipes.evaluation.batch_size
         self.sampling = sampling_of(recipes.evaluation, timetable.resolution)
-        wanted = self.training.validation_steps or self.training.validation_images_steps
-        self.data: OpenDataset | None = open_data(run, recipes, "val") if wanted else None
+        wanted = (
+            self.training.validation_steps,
+            self.training.validation_images_steps,
+            self.training.validation_metrics_steps,
+        )
+        self.data: OpenDataset | None = open_data(run, recipes, "val") if any(wanted) else None
 
     def loss_at(self, step: int) -> float | None:
         """Mean loss over the same samples, noise and timesteps each time; None when not due."""

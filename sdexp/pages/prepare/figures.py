@@ -8,7 +8,9 @@ from sdexp.pages.figures import drawn
 MOST_BARS = 30
 
 
-def histogram(name: str, counts: Mapping[int, int] | Mapping[float, int], mark: float = 0) -> str:
+def histogram(
+    name: str, title: str, counts: Mapping[int, int] | Mapping[float, int], mark: float = 0
+) -> str:
     """An SVG element of how often values stand there; a line at `mark` unless it is 0."""
     import numpy as np
 
@@ -25,4 +27,4 @@ def histogram(name: str, counts: Mapping[int, int] | Mapping[float, int], mark: 
             axes.axvline(mark, color="#d1662b", linewidth=1.8)
         axes.margins(x=0.02)
 
-    return drawn(name, (3.6, 2.2), draw)
+    return drawn(name, title, (3.6, 2.2), draw)

@@ -65,10 +65,13 @@ def warnings(record: AuditRecord) -> list[str]:
 
 def _figures(record: AuditRecord) -> list[tuple[str, str]]:
     """Title and SVG of each distribution."""
+    sides = "Shorter side, pixels"
+    ratios = "Width over height"
+    words = "Words of a caption"
     return [
-        ("Shorter side, pixels", histogram("sides", record.short_sides, record.resolution)),
-        ("Width over height", histogram("ratios", record.ratios)),
-        ("Words of a caption", histogram("words", record.words)),
+        (sides, histogram("sides", sides, record.short_sides, record.resolution)),
+        (ratios, histogram("ratios", ratios, record.ratios)),
+        (words, histogram("words", words, record.words)),
     ]
 
 

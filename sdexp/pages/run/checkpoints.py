@@ -1,5 +1,6 @@
 """Which checkpoint: the evaluations of a run's steps, side by side."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,7 +96,12 @@ def _best(scored: list[tuple[int, ScoresRecord]]) -> int:
 def _sentence(lines: list[StepLine], best: StepLine) -> str:
     """The best step, and those that its interval does not tell from it."""
     name = best.scores.primary
-    told = f"Best on {name}: step {best.step} ({number(best.primary.finetuned)})."
+    score = number(best.primary.finetuned)
+    told = f"Best on {name}: step {best.step} ({score})."
+    if all(line.primary.verdict != "better" for line in lines):
+        # Large words are for what chance does not explain.
+        told = f"No step is shown to be better than the original on {name}; the first of them is "
+        told += f"step {best.step} ({score})."
     interval = best.primary.ci95
     if interval is None:
         return f"{told} {name} has no interval, so whether chance explains the lead cannot be told."
@@ -120,23 +126,20 @@ def _curve(lines: list[StepLine]) -> str:
     panels = [(name, values) for name, values in panels if any(v is not None for v in values)]
     steps = [line.step for line in lines]
 
-    def draw(axes: Any) -> None:
-        figure = axes.figure
-        axes.remove()
-        for panel, own in zip(
-            panels, figure.subplots(1, len(panels), squeeze=False)[0], strict=True
-        ):
-            name, values = panel
-            shown = [(step, v) for step, v in zip(steps, values, strict=True) if v is not None]
-            own.plot(*zip(*shown, strict=True), marker="o", color="#2f6fbf", linewidth=1.8)
-            if name == primary:
-                _interval(own, lines)
-            own.set_title(name, fontsize=10)
-            own.set_xlabel("optimizer step")
-            own.spines[["top", "right"]].set_visible(False)
-            own.patch.set_alpha(0)
+    def panel(name: str, values: list[float | None]) -> Callable[[Any], None]:
+        shown = [(step, v) for step, v in zip(steps, values, strict=True) if v is not None]
 
-    return drawn("steps", (9, 2.8), draw)
+        def draw(axes: Any) -> None:
+            axes.plot(*zip(*shown, strict=True), marker="o", color="#2f6fbf", linewidth=1.8)
+            if name == primary:
+                _interval(axes, lines)
+            axes.set_title(name, fontsize=10)
+            axes.set_xlabel("optimizer step")
+
+        return draw
+
+    draws = [panel(name, values) for name, values in panels]
+    return drawn("steps", f"{primary}, drift and copies over checkpoints", (9, 2.8), *draws)
 
 
 def _interval(axes: Any, lines: list[StepLine]) -> None:

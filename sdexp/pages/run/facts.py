@@ -10,7 +10,7 @@ from sdexp.ground.errors import ConfigError, DataError
 from sdexp.ground.log import Log, read_log
 from sdexp.ground.record_files import read_record
 from sdexp.ground.records import EvaluatedRecord, EvaluationRecord, RunRecord
-from sdexp.ground.rows import PictureRow, read_rows
+from sdexp.ground.rows import PictureRow, PromptRow, read_prompt_rows, read_rows
 from sdexp.ground.run import EvaluationFolder, RunFolder
 from sdexp.ground.score_records import ScoresRecord
 
@@ -40,6 +40,7 @@ class Facts:
     log: Log
     scores: ScoresRecord | None
     rows: list[PictureRow]
+    prompts: list[PromptRow]
     beside: list[Beside]
     faults: list[str]
 
@@ -111,6 +112,7 @@ def read_facts(run: RunFolder, folder: EvaluationFolder | None = None) -> Facts:
         log=readable_log(run.log, faults),
         scores=readable(at.scores, read_scores, faults),
         rows=readable(at.per_image, read_rows, faults) or [],
+        prompts=readable(at.per_prompt, read_prompt_rows, faults) or [],
         beside=read_beside(run, faults),
         faults=faults,
     )
@@ -148,7 +150,9 @@ def missing_files(run: RunFolder, record: RunRecord) -> list[str]:
 
 def missing_results(folder: EvaluationFolder, evaluated: EvaluatedRecord | None) -> list[str]:
     """What an evaluation that came to its end wrote and is not there any more."""
-    return _missing([folder.scores, folder.per_image] if evaluated else [])
+    written = [folder.scores, folder.per_image, folder.per_prompt]
+    found = _missing(written) if evaluated else []
+    return [f"{line} or evaluate again" for line in found]
 
 
 def _missing(written: list[Path]) -> list[str]:

@@ -8,12 +8,15 @@ from sdexp.ground.files import write_text
 from sdexp.ground.records import RunRecord
 from sdexp.ground.run import EvaluationFolder, RunFolder
 from sdexp.pages.environment import environment
-from sdexp.pages.figures import epoch_losses, loss_curves
+from sdexp.pages.figures import curve_panels, epoch_losses, loss_curves
 from sdexp.pages.run.answers import axes, sentence
+from sdexp.pages.run.browser import browser_of
 from sdexp.pages.run.checkpoints import steps_of
 from sdexp.pages.run.facts import Beside, Facts, read_facts
+from sdexp.pages.run.files import source_of
+from sdexp.pages.run.method import method
 from sdexp.pages.run.pictures import Triple, extremes, nearest_pairs, triples, validation_rows
-from sdexp.pages.run.prompts import prompt_table
+from sdexp.pages.run.power import power_table
 from sdexp.pages.run.verdict import (
     control_lines,
     drift_lines,
@@ -23,6 +26,13 @@ from sdexp.pages.run.verdict import (
 )
 from sdexp.pages.thumbnails import Thumbnail, missing_line
 
+# What else is logged of each step, and its words.
+STEPS = {
+    "learning_rate": "learning rate",
+    "grad_norm": "gradient norm",
+    "images_per_second": "images/s",
+    "peak_memory_gb": "peak memory, GB",
+}
 TOLD = ("command", "started", "ended", "status", "device", "git", "versions", "base_weights")
 
 
@@ -62,7 +72,10 @@ def _values(run: RunFolder, folder: EvaluationFolder, facts: Facts) -> dict[str,
         "steps": None if facts.evaluation else steps_of(run, facts),
         "curves": loss_curves(train, checked) if train or checked else "",
         "epochs": _epochs(facts),
-        "every": prompt_table(folder, facts),
+        "panels": _panels(facts),
+        "on_the_way": _on_the_way(facts),
+        "source": source_of(run, folder, facts),
+        "method": method(facts),
         "losses": checked,
         "data": sorted(facts.record.data.items()),
         "training": facts.record.training,
@@ -81,6 +94,7 @@ def _scores(facts: Facts) -> dict[str, Any]:
         "overfit": overfit_lines(scores) if scores else [],
         "primary": primary_line(scores) if scores else "",
         "applied": scores.applied if scores else None,
+        "power": power_table(scores) if scores and scores.control is None else None,
         "controls": control_lines(scores) if scores else [],
         "drift": drift_lines(scores) if scores else [],
     }
@@ -92,6 +106,20 @@ def _epochs(facts: Facts) -> str:
     return epoch_losses(losses) if losses and losses[-1][0] > 1 else ""
 
 
+def _panels(facts: Facts) -> str:
+    """Curves of what is logged beside the loss; nothing of a run without a step."""
+    curves = {words: facts.curve("train", name) for name, words in STEPS.items()}
+    known = {words: points for words, points in curves.items() if points}
+    return curve_panels("steps_logged", ", ".join(known), known) if known else ""
+
+
+def _on_the_way(facts: Facts) -> str:
+    """Curves of the metrics that were asked during training; nothing where none was."""
+    names = dict.fromkeys(row.name for row in facts.log.rows if row.split == "validation")
+    curves = {name: facts.curve("validation", name) for name in names if name != "loss"}
+    return curve_panels("on_the_way", f"{', '.join(curves)} of val", curves) if curves else ""
+
+
 def _pictures(run: RunFolder, folder: EvaluationFolder, facts: Facts) -> dict[str, Any]:
     shown = triples(folder, facts)
     metric, best, worst = extremes(folder, facts)
@@ -101,7 +129,10 @@ def _pictures(run: RunFolder, folder: EvaluationFolder, facts: Facts) -> dict[st
     thumbnails: list[Thumbnail] = [one for triple in own for one in triple.thumbnails]
     thumbnails += [one for pair in suspects for one in (pair.made, pair.trained)]
     thumbnails += [one for _, row in validation for one in row]
+    browser = browser_of(folder, facts)
+    thumbnails += browser.thumbnails
     return {
+        "browser": browser,
         "triples": shown,
         "ranked_by": metric,
         "best": best,

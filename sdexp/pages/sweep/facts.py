@@ -9,7 +9,7 @@ from sdexp.ground.errors import ConfigError
 from sdexp.ground.nested import leaves
 from sdexp.ground.record_files import read_record
 from sdexp.ground.records import RunRecord, SweepJob, SweepRecord, TrainingRecord
-from sdexp.ground.rows import read_rows
+from sdexp.ground.rows import read_prompt_rows, read_rows
 from sdexp.ground.run import SWEEP_RECORD, RunFolder
 from sdexp.ground.same_run import what_counts
 from sdexp.ground.score_records import MetricRecord, ScoresRecord
@@ -220,6 +220,7 @@ def _read(run: RunFolder) -> tuple[Facts, dict[str, Any]]:
         log=readable_log(run.log, faults),
         scores=readable(run.scores, read_scores, faults),
         rows=readable(run.per_image, read_rows, faults) or [],
+        prompts=readable(run.per_prompt, read_prompt_rows, faults) or [],
         beside=read_beside(run, faults),
         faults=faults,
     )

@@ -76,7 +76,7 @@ def _scatter(
         axes.set_ylabel(f"{metric}, finetuned ({arrow} is better)")
         _add_legend(axes, len(seen))
 
-    return drawn(name, (8, 4), draw)
+    return drawn(name, f"{metric} against {words}", (8, 4), draw)
 
 
 def _front(points: list[tuple[float, float]], up: bool) -> list[tuple[float, float]]:
@@ -117,7 +117,7 @@ def loss_figure(sweep: Sweep, groups: list[Group]) -> tuple[str, str]:
     words = "Validation loss with fixed noise, by job number."
     if not all(curve[2] for curve in curves):
         words += " Dashed: smoothed training loss of a run without validation."
-    return drawn("losses", (8, 4), draw), words
+    return drawn("losses", words, (8, 4), draw), words
 
 
 def _name_ends(axes: Any, curves: list[tuple[int, int, list[tuple[int, float]]]]) -> None:

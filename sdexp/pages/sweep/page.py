@@ -7,8 +7,10 @@ from typing import Any
 
 from sdexp.ground.files import write_text
 from sdexp.pages.environment import environment
+from sdexp.pages.sweep.effects import main_effects
 from sdexp.pages.sweep.facts import JobFacts, Sweep, read_sweep
 from sdexp.pages.sweep.figures import cost_figures, loss_figure
+from sdexp.pages.sweep.leads import Standing, standing_of
 from sdexp.pages.sweep.origin import (
     provenance,
     steps_per_second,
@@ -16,21 +18,20 @@ from sdexp.pages.sweep.origin import (
     warnings,
     whole_command,
 )
+from sdexp.pages.sweep.parallel import parallel_figure
 from sdexp.pages.sweep.pictures import side_by_side
-from sdexp.pages.sweep.protocols import protocols
+from sdexp.pages.sweep.protocols import Protocol, protocols
 from sdexp.pages.sweep.ranking import (
     Group,
-    best_line,
+    adjusted_ps,
     counts_line,
-    doubts,
     grouped,
-    is_better,
-    numbers_line,
-    ranked,
-    seed_rows,
 )
 from sdexp.pages.sweep.table import runs_csv
+from sdexp.pages.sweep.winner import best_line, doubts, numbers_line, seed_rows
 
+# So many differing keys fit beside the scores; more have a table of their own.
+BESIDE = 6
 SEVERAL = "Scored in {} different ways: each is ranked by itself."
 
 
@@ -54,32 +55,21 @@ def write_pages(sweep: Sweep, asked: str) -> list[str]:
 
 
 def _values(sweep: Sweep) -> dict[str, Any]:
-    ways = protocols(sweep)
     groups = grouped(sweep)
-    # Between runs that were scored in different ways nothing is ranked.
-    order = ranked(groups, sweep.primary) if sweep.primary and len(ways) < 2 else []
-    best = _best_jobs(order, groups, sweep.primary)
+    ways = protocols(sweep)
     loss, loss_words = loss_figure(sweep, groups)
-    return {
+    keys = [*sweep.columns, *sweep.implied]
+    ranking = _ranked(sweep, groups) if len(ways) < 2 else _unranked(ways)
+    return ranking | {
         "title": f"{'Sweep' if sweep.record else 'Runs'} {sweep.folder.resolve().name}",
-        "sentence": best_line(sweep, groups) if len(ways) < 2 else SEVERAL.format(len(ways)),
         "counts": counts_line(sweep),
-        "numbers": numbers_line(sweep, groups) if len(ways) < 2 else "",
-        "doubts": doubts(sweep, groups) if len(ways) < 2 else [],
-        "ways": ways if len(ways) > 1 else [],
-        "badge": _badge(order, sweep.primary),
         "warnings": warnings(sweep, groups),
-        "columns": [(c, sweep.short(c)) for c in [*sweep.columns, *sweep.implied]],
+        "columns": [(c, sweep.short(c)) for c in keys[:BESIDE]],
+        "differences": _differences(sweep, keys) if len(keys) > BESIDE else [],
         "implied": sweep.implied,
         "metrics": _metric_heads(sweep),
         "primary": sweep.primary,
-        "rows": [
-            _row(sweep, job, best)
-            | {"way": ", ".join(way.letter for way in ways if job.number in way.jobs)}
-            for job in sweep.jobs
-        ],
-        "seeds": seed_rows(sweep, groups) if len(ways) < 2 else [],
-        "figures": cost_figures(sweep, groups) if len(ways) < 2 else [],
+        "rows": [_row(sweep, job) for job in sweep.jobs],
         "loss": loss,
         "loss_words": loss_words,
         "grid": side_by_side(sweep),
@@ -90,9 +80,45 @@ def _values(sweep: Sweep) -> dict[str, Any]:
     }
 
 
-def _badge(order: list[Group], metric: str | None) -> str:
-    """The verdict on the best configuration where all its runs agree."""
-    verdicts = set(order[0].verdicts(metric)) if order and metric else set()
+def _ranked(sweep: Sweep, groups: list[Group]) -> dict[str, Any]:
+    """What can be said of runs that were all scored in one way."""
+    standing = standing_of(sweep, groups)
+    best = standing.order[0].counted if standing and standing.named else []
+    return {
+        "sentence": best_line(sweep, standing),
+        "numbers": numbers_line(standing),
+        "doubts": doubts(standing),
+        "badge": _badge(standing),
+        "best": [job.number for job in best],
+        "ways": [],
+        "holm": adjusted_ps(groups, standing.metric) if standing else {},
+        "effects": main_effects(sweep, groups),
+        "parallel": parallel_figure(sweep),
+        "seeds": seed_rows(sweep, standing),
+        "figures": cost_figures(sweep, groups),
+    }
+
+
+def _unranked(ways: list[Protocol]) -> dict[str, Any]:
+    """Between runs that were scored in different ways nothing is ranked."""
+    return {
+        "sentence": SEVERAL.format(len(ways)),
+        "numbers": "",
+        "doubts": [],
+        "badge": "",
+        "best": [],
+        "ways": ways,
+        "holm": {},
+        "effects": None,
+        "parallel": ("", ""),
+        "seeds": [],
+        "figures": [],
+    }
+
+
+def _badge(standing: Standing | None) -> str:
+    """The verdict on the first configuration where all its runs agree."""
+    verdicts = set(standing.order[0].verdicts(standing.metric)) if standing else set()
     return verdicts.pop() if len(verdicts) == 1 else ""
 
 
@@ -108,14 +134,13 @@ def _metric_heads(sweep: Sweep) -> list[dict[str, Any]]:
     return heads
 
 
-def _best_jobs(order: list[Group], groups: list[Group], metric: str | None) -> list[JobFacts]:
-    """The runs of the best configuration; one alone is best of nothing."""
-    if metric is None or len(order) < 2 or not is_better(order[0], groups, metric):
-        return []
-    return order[0].counted
+def _differences(sweep: Sweep, keys: list[str]) -> list[tuple[str, list[str]]]:
+    """Every differing key with its value in each run."""
+    shown = [sweep.shown(job) for job in sweep.jobs]
+    return [(key, [row[k] or "-" for row in shown]) for k, key in enumerate(keys)]
 
 
-def _row(sweep: Sweep, job: JobFacts, best: list[JobFacts]) -> dict[str, Any]:
+def _row(sweep: Sweep, job: JobFacts) -> dict[str, Any]:
     pairs = zip([*sweep.columns, *sweep.implied], sweep.shown(job), strict=True)
     given = [value if value is None else sweep.value(column, value) for column, value in pairs]
     return {
@@ -123,11 +148,10 @@ def _row(sweep: Sweep, job: JobFacts, best: list[JobFacts]) -> dict[str, Any]:
         "folder": os.path.relpath(job.run.path, sweep.folder),
         "has_page": job.run.report_html.is_file(),
         "status": job.status,
-        "given": given,
+        "given": given[:BESIDE],
         "control": job.scores is not None and not job.counts,
         "metrics": [job.metrics[n] if n in job.metrics else None for n in sweep.metric_names],
         "drift": job.drift,
         "training": job.training,
         "speed": steps_per_second(job),
-        "best": job in best,
     }

@@ -1,11 +1,14 @@
 """Runs that were scored in the same way: only these may be ranked against each other."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from string import ascii_uppercase
 
 from sdexp.pages.sweep.facts import JobFacts, Sweep
+from sdexp.pages.sweep.leads import Standing, standing_of
 from sdexp.pages.sweep.origin import manifest_of
-from sdexp.pages.sweep.ranking import best_line, doubts, grouped, numbers_line
+from sdexp.pages.sweep.ranking import grouped
+from sdexp.pages.sweep.winner import best_line, doubts, numbers_line
 
 SPLIT = "evaluation.split"
 KEYS = (SPLIT, "evaluation.prompts", "evaluation.seed", "pictures.reference")
@@ -19,17 +22,21 @@ class Protocol:
     words: str
     runs: Sweep
 
+    @cached_property
+    def _standing(self) -> Standing | None:
+        return standing_of(self.runs, grouped(self.runs))
+
     @property
     def sentence(self) -> str:
-        return best_line(self.runs, grouped(self.runs))
+        return best_line(self.runs, self._standing)
 
     @property
     def numbers(self) -> str:
-        return numbers_line(self.runs, grouped(self.runs))
+        return numbers_line(self._standing)
 
     @property
     def doubts(self) -> list[str]:
-        return doubts(self.runs, grouped(self.runs))
+        return doubts(self._standing)
 
     @property
     def jobs(self) -> list[int]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sdexp.engine.evaluate.judges import check_counts, check_judges
+from sdexp.engine.evaluate.judges import NUM_PROMPTS, check_counts, check_judges
 from sdexp.ground.assets import located
 from sdexp.ground.errors import DataError
 from sdexp.ground.store import Store
@@ -53,11 +53,13 @@ def test_what_a_metric_needs_is_counted_before(recipes: Any, store: Store) -> No
 
 def test_counts_are_checked_without_loading_a_judge(recipes: Any) -> None:
     made = recipes("metric=[coverage]", "backbone.alexnet.pretrained_model_name_or_path=absent")
-    check_counts(made.judging, 20, 20)
+    check_counts(made.judging, NUM_PROMPTS, 20, 20)
     few = recipes("metric=[kid,coverage,clip_score]").judging
     with pytest.raises(
         DataError, match=r"metric.coverage: needs 6 .*\nfor metric=\[kid,clip_score\]"
     ):
-        check_counts(few, 2, 2)
+        check_counts(few, NUM_PROMPTS, 2, 2)
     with pytest.raises(DataError, match="there are 8 generated and 4 real ones; add 2 real ones"):
-        check_counts(recipes("metric=[coverage]", "evaluation.replicates=2").judging, 4, 4)
+        check_counts(
+            recipes("metric=[coverage]", "evaluation.replicates=2").judging, NUM_PROMPTS, 4, 4
+        )

@@ -25,6 +25,17 @@ def test_numbers_of_a_plan(planned: Any, capfd: pytest.CaptureFixture[str]) -> N
     assert f"{facts['trainable_parameters']:,} train of {facts['total_parameters']:,}" in told
 
 
+def test_scores_on_the_way_are_told_with_what_they_cost(
+    planned: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
+    words = ("training.validation_metrics_steps=2", "training.num_validation_prompts=5")
+    planned(*words, "evaluation.replicates=2", measure=True)
+    told = capfd.readouterr().out
+    # Before the first step, after the second and after the fourth.
+    assert "validation metrics: kid, fd, clip_score, lpips_gt, 3 times, by 30 pictures" in told
+    assert "of it for validation metrics)" in told
+
+
 def test_without_evaluation_validation_and_cache(planned: Any, capfd: Any) -> None:
     facts = planned(
         "evaluation=none", "training.validation_steps=null", "training.cache_latents=false",

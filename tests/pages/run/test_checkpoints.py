@@ -5,6 +5,7 @@ import pytest
 from sdexp.ground.record_files import read_record, write_record
 from sdexp.ground.records import EvaluationRecord
 from sdexp.ground.run import RunFolder
+from sdexp.ground.score_records import ScoresRecord
 from sdexp.pages.run.checkpoints import steps_of
 from sdexp.pages.run.facts import read_facts
 from sdexp.pages.run.page import write_report
@@ -44,6 +45,19 @@ def test_the_best_step_and_those_that_chance_does_not_tell_from_it(followed: Run
     assert found.sentence.endswith("Within its 95 % interval lie also 300.")
     assert found.command.endswith("checkpoint=200 evaluation.split=test")
     assert found.differs == ["evaluation.split: test -> val"]
+
+
+def test_no_step_is_called_best_while_none_is_better(run: RunFolder) -> None:
+    for step, value in CURVE.items():
+        scored(run, step, value)
+    for file in run.evaluations.glob("*/scores.json"):
+        told = read_record(file, ScoresRecord)
+        open_one = replace(told.primary_metric, verdict="underpowered")
+        write_record(file, replace(told, metrics=told.metrics | {"kid": open_one}))
+    found = steps_of(run, read_facts(run))
+    assert found is not None
+    assert found.sentence.startswith("No step is shown to be better than the original on kid; the")
+    assert "first of them is step 200 (20.00)" in found.sentence
 
 
 def test_the_page_shows_the_curve(followed: RunFolder) -> None:

@@ -23,7 +23,7 @@ def test_the_page_has_every_job_with_its_numbers(sweep: Path) -> None:
     assert rows[0][:3] == ["job", "lr", "seed"] and rows[0][3].startswith("kid ↓")
     assert len(rows) == 8
     assert rows[1][:3] == ["0 best", "1e-3", "1"] and rows[2][0] == "1 best"
-    assert rows[1][3] == "100.0 → 30.00 -70.00 -71.00 to -69.00 better"
+    assert rows[1][3] == "100.0 → 30.00 -70.00 -71.00 to -69.00 better p 0.0010, Holm 0.0040"
     assert rows[3][4] == "100.0 → 103.0 +3.000 +2.000 to +4.000 better"
     assert rows[1][5:] == ["0.100", "50.00", "2.000", "1,000", "1.50"]
     assert rows[5][0] == "4 failed" and rows[5][3] == "-" and rows[6][0] == "5 waiting"

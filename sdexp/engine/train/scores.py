@@ -1,0 +1,124 @@
+"""Scores of the model at work by held-out prompts: the evaluation's protocol, again and again."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list, gather_object
+
+from sdexp.backbone.base import PictureSet
+from sdexp.dataset.base import OpenDataset
+from sdexp.engine.evaluate.pictures import MadePictures, real_pictures
+from sdexp.engine.evaluate.scorer import MetricAtWork, Pictures, Scorer
+from sdexp.engine.prompts import choose_prompts, draws_of, sampling_of
+from sdexp.engine.train.timetable import Timetable
+from sdexp.engine.train.validation import evaluating
+from sdexp.ground.errors import DivergedError
+from sdexp.ground.progress import say
+from sdexp.ground.store import Store
+from sdexp.model.base import LoadedModel
+from sdexp.recipes import Recipes
+
+# Under this name the scorer knows the model that trains.
+AT_WORK = "finetuned"
+
+
+@dataclass(frozen=True)
+class Share:
+    """What one process made: pictures uint8 [N, H, W, 3] by number of their batch, or why not."""
+
+    batches: dict[int, np.ndarray]
+    fault: str = ""
+
+
+class ValidationScores:
+    """Pictures of the same prompts and noise each time, scored by every metric."""
+
+    def __init__(
+        self,
+        recipes: Recipes,
+        model: LoadedModel,
+        accelerator: Accelerator,
+        timetable: Timetable,
+        store: Store,
+        data: OpenDataset | None,
+    ) -> None:
+        """data: the val split, None where nothing of it is wanted."""
+        self._judging = recipes.judging
+        self._count = recipes.training.num_validation_prompts
+        self._model = model
+        self._accelerator = accelerator
+        self._timetable = timetable
+        self._store = store
+        self._data = data
+        self._real: dict[str, np.ndarray] = {}
+
+    def at(self, step: int) -> dict[str, float]:
+        """Every metric by its name, the same in all processes; nothing when none is due.
+
+        Nor where pictures overflow, of which a warning tells.
+        """
+        if self._data is None or not self._timetable.scores(step):
+            return {}
+        is_main = self._accelerator.is_main_process
+        # Every process takes part in this, whatever became of its own pictures.
+        shares: list[Share] = gather_object([self._share(self._data)])
+        faults = [share.fault for share in shares if share.fault]
+        if faults:
+            # The loss says whether the training has; a picture may also overflow in 16 bits.
+            say(f"warning: step {step}: no scores, because {faults[0]}", is_main)
+            return {}
+        (told,) = broadcast_object_list([self._scores(self._data, shares) if is_main else {}])
+        result: dict[str, float] = told
+        row = "  ".join(f"{name} {value:.3f}" for name, value in result.items())
+        say(f"step {step:6d}  {row}", is_main)
+        return result
+
+    def _share(self, data: OpenDataset) -> Share:
+        try:
+            with evaluating(self._model), self._accelerator.autocast():
+                return Share(dict(self._made(data)))
+        except DivergedError as error:
+            return Share({}, str(error))
+
+    def _made(self, data: OpenDataset) -> Iterator[tuple[int, np.ndarray]]:
+        """Number and pictures of each of this process's batches, which are an evaluation's."""
+        rank = self._accelerator.process_index
+        count = self._accelerator.num_processes
+        config = self._judging.evaluation
+        resolution = self._timetable.resolution
+        shape = self._model.latent_shape(resolution)
+        prompts = choose_prompts(data, self._count)
+        pairs = [(prompt, r) for prompt in prompts for r in range(config.replicates)]
+        starts = range(0, len(pairs), config.batch_size)
+        for number, start in list(enumerate(starts))[rank::count]:
+            batch = pairs[start : start + config.batch_size]
+            draws = draws_of([(prompt.prompt_id, r) for prompt, r in batch], shape, config.seed)
+            captions = [prompt.caption for prompt, _ in batch]
+            sampling = sampling_of(config, resolution)
+            yield number, self._model.generate(captions, draws, sampling)
+
+    def _scores(self, data: OpenDataset, shares: list[Share]) -> dict[str, float]:
+        """The judges are loaded for each look, so that they take no memory between."""
+        config = self._judging.evaluation
+        batches = {number: made for share in shares for number, made in share.batches.items()}
+        pixels = np.concatenate([batches[number] for number in sorted(batches)])
+        made = MadePictures(PictureSet.of(pixels), [], 0)
+        pictures = Pictures(
+            choose_prompts(data, self._count),
+            config.replicates,
+            {AT_WORK: made},
+            real_pictures(data, self._timetable.resolution),
+        )
+        scorer = Scorer(self._judging, self._store, self._model.device)
+        return {
+            name: self._value(name, scorer.at_work(name, metric, pictures))
+            for name, metric in self._judging.metrics.items()
+        }
+
+    def _value(self, name: str, metric: MetricAtWork) -> float:
+        """What it says of the real pictures, all of the split, is asked once."""
+        if metric.is_distance and name not in self._real:
+            self._real[name] = metric.real_features()
+        return metric.value(AT_WORK, self._real[name] if name in self._real else None)
