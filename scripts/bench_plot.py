@@ -19,6 +19,6 @@ def draw(ratios: dict[str, list[float]], file: Path) -> None:
     axes.barh(list(ratios), medians, xerr=[lower, upper], color="#2f6fbf", ecolor="#333333")
     axes.axvline(1, color="#d1662b", linewidth=1.2)
     axes.invert_yaxis()
-    axes.set_xlabel("diffusers' script / sdexp: above 1 sdexp is better")
+    axes.set_xlabel("times as good as diffusers' script")
     axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(file, metadata={"Date": None})
