@@ -26,10 +26,10 @@ ON_VAL = ("evaluation.split=val",)
 
 def main(argv: list[str] | None = None) -> int:
     """Evaluate and report; returns the exit code."""
-    return run_door("evaluate", _evaluate, argv)
+    return run_door("evaluate", work, argv)
 
 
-def _evaluate(arguments: Arguments) -> int:
+def work(arguments: Arguments) -> int:
     """The run's own evaluation where that is still to do, else one beside it."""
     overrides = [_of_evaluation(override) for override in arguments.overrides]
     if names_folders(overrides):

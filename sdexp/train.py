@@ -21,10 +21,11 @@ from sdexp.recipes import build_recipes, read_recipes
 
 def main(argv: list[str] | None = None) -> int:
     """Train, evaluate, report; returns the exit code."""
-    return run_door("train", _train, argv)
+    return run_door("train", work, argv)
 
 
-def _train(arguments: Arguments) -> int:
+def work(arguments: Arguments) -> int:
+    """The same with the faults raised."""
     if arguments.multirun:
         return sweep(arguments)
     composed = _composed(arguments.overrides)

@@ -39,6 +39,14 @@ class DivergedError(SdexpError):
     exit_code = 76
 
 
+class RunFailed(SdexpError):
+    """A run that was begun for a program ended badly; `exit_code` is that of the run."""
+
+    def __init__(self, told: str, exit_code: int) -> None:
+        super().__init__(told)
+        self.exit_code = exit_code
+
+
 def what_fails(checks: Iterable[Callable[[], object]]) -> list[str]:
     """What those of the checks say that raise `DataError`."""
     lines = []

@@ -33,8 +33,7 @@ def run_door(name: str, work: Callable[[Arguments], int], argv: list[str] | None
         if arguments.shows:
             show(name, arguments)
             return 0
-        with listening(), interruptible():
-            code = work(arguments)
+        code = _worked(work, arguments)
         sys.stdout.flush()
         return code
     except SdexpError as error:
@@ -48,6 +47,17 @@ def run_door(name: str, work: Callable[[Arguments], int], argv: list[str] | None
         # Python would try again to write when it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return NOBODY_READS
+
+
+def call(work: Callable[[Arguments], int], words: list[str]) -> int:
+    """Call a door's work for a program: its faults are raised; the exit code."""
+    refuse_ranks()
+    return _worked(work, read_arguments(words))
+
+
+def _worked(work: Callable[[Arguments], int], arguments: Arguments) -> int:
+    with listening(), interruptible():
+        return work(arguments)
 
 
 def _end_as_internal(

@@ -125,13 +125,14 @@ class LoadedModel(ABC):
     """A text-to-image model in memory; knows everything about its family.
 
     `sample_size` is the native side of a picture in pixels, `text_width` the width of the states
-    that the denoiser listens to; levels of `schedule` lie on `device`.
+    that the denoiser listens to; levels of `schedule` lie on `device`; `pipeline`: diffusers' own.
     """
 
     schedule: AbstractNoiseSchedule
     sample_size: int
     text_width: int
     device: str
+    pipeline: Any
 
     @abstractmethod
     def components(self) -> dict[str, Component]:

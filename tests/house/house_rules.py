@@ -7,7 +7,7 @@ from pathlib import Path
 PACKAGE = "sdexp"
 DOORS = ("train", "evaluate", "generate", "export", "prepare", "report", "store")
 # What lies at the top beside the doors.
-TOP = ("__main__", "recipes", "worker")
+TOP = ("__main__", "api", "recipes", "worker")
 PARTS = (
     "model",
     "finetune",
@@ -27,6 +27,7 @@ BELOW_LAUNCH = {"pages/prepare", "pages/run", "pages/sweep", *BELOW_ENGINE}
 ROOMS: dict[str, set[str]] = {
     **{door: {"launch", *BELOW_LAUNCH} for door in DOORS},
     "__main__": {"launch"},
+    "api": {"train", "evaluate", "launch", "engine", *BELOW_LAUNCH},
     "launch": BELOW_LAUNCH,
     "worker": {
         "engine",
