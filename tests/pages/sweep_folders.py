@@ -125,7 +125,8 @@ class Page(HTMLParser):
         given = dict(attrs)
         self.links += [str(given[key]) for key in ("src", "href", "xlink:href") if key in given]
         if tag == "table":
-            self.rows = self.tables.setdefault(str(given.get("class")), [])
+            name, _, _ = str(given.get("class")).partition(" ")
+            self.rows = self.tables.setdefault(name, [])
         elif tag == "tr":
             self.rows.append([])
         elif tag in ("td", "th") and self.rows:

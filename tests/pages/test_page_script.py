@@ -46,14 +46,18 @@ def test_jobs_are_sorted_by_a_column_both_ways_and_found_by_words(sweep: Path) -
       .filter((row) => !row.hidden).map((row) => row.cells[0].dataset.value);
     head.click(); const up = jobs();
     head.click(); const down = jobs();
+    const order = document.querySelector(".controls select");
+    order.value = ""; order.dispatchEvent(new Event("change")); const listed = jobs();
+    order.value = "3 -1"; order.dispatchEvent(new Event("change")); const again = jobs();
     const search = document.querySelector("input[type=search]");
     search.value = "1e-4"; search.dispatchEvent(new Event("input"));
-    result = [up, down, jobs(), document.querySelector("output").textContent,
+    result = [up, down, listed, again, jobs(), document.querySelector("output").textContent,
               document.querySelectorAll("#jobs thead th")[3].getAttribute("aria-sort")];
     """
-    up, down, found, count, way = ran(sweep / "report.html", driver)
+    up, down, listed, again, found, count, way = ran(sweep / "report.html", driver)
     # Runs without a score stand last both ways.
     assert up[:4] == ["0", "1", "2", "3"] and down[:4] == ["3", "2", "1", "0"]
+    assert listed == [str(number) for number in range(7)] and again == down
     assert set(up[4:]) == set(down[4:]) == {"4", "5", "6"}
     assert sorted(found) == ["2", "3"] and count == "2 of 7 shown" and way == "descending"
 

@@ -40,5 +40,10 @@ def _when(record: RunRecord | EvaluationRecord) -> str:
     """Its state, and from when to when."""
     if record.started is None:
         return record.status
-    until = f" to {record.ended}" if record.ended else ""
-    return f"{record.status}, {record.started}{until}"
+    until = f" to {_time(record.ended)}" if record.ended else ""
+    return f"{record.status}, {_time(record.started)}{until} UTC"
+
+
+def _time(moment: str) -> str:
+    """As a person reads it; records hold UTC (ISO 8601)."""
+    return moment.replace("T", " ").removesuffix("+00:00")

@@ -12,6 +12,8 @@ MOST_KEYS = 8
 LEAST_KEYS = 2
 LEAST_RUNS = 3
 LONGEST = 16
+# Between two numbers at the ends of lines, as a share of the axis.
+GAP = 0.055
 
 
 def parallel_figure(sweep: Sweep) -> tuple[str, str]:
@@ -22,10 +24,11 @@ def parallel_figure(sweep: Sweep) -> tuple[str, str]:
     if metric is None or len(jobs) < LEAST_RUNS or not LEAST_KEYS <= len(keys) <= MOST_KEYS:
         return "", ""
     scores = [job.metrics[metric].finetuned for job in jobs]
-    places = [_by_value(jobs, key) for key in keys] + [_by_size(scores)]
-    names = [sweep.short(key) for key in keys] + [metric]
     up = jobs[0].metrics[metric].higher_is_better
-    goodness = places[-1] if up else [1 - place for place in places[-1]]
+    goodness = _by_size(scores) if up else [1 - place for place in _by_size(scores)]
+    places = [*(_by_value(jobs, key) for key in keys), goodness]
+    names = [sweep.short(key) for key in keys] + [metric]
+    ends = (min(scores), max(scores)) if up else (max(scores), min(scores))
 
     def draw(axes: Any) -> None:
         from matplotlib import colormaps
@@ -33,20 +36,30 @@ def parallel_figure(sweep: Sweep) -> tuple[str, str]:
         for row, good in enumerate(goodness):
             line = [place[row] for place in places]
             axes.plot(range(len(line)), line, color=colormaps["viridis"](good), linewidth=2)
-            axes.annotate(str(jobs[row].number), (len(line) - 1, line[-1]), **_right())
+        _name_runs(
+            axes, len(keys), [(good, job.number) for good, job in zip(goodness, jobs, strict=True)]
+        )
         for column, key in enumerate(keys):
             _write_values(axes, sweep, column, key, jobs, places[column])
         for column in range(len(places)):
             axes.axvline(column, color="#888888", linewidth=1, zorder=0)
-        for value, place in ((min(scores), 0.0), (max(scores), 1.0)):
-            axes.annotate(number(value), (len(keys), place), **_left())
+        for place, value in enumerate(ends):
+            axes.annotate(number(value), (len(keys), place), **_beside(-6, "right", 7))
         axes.set_xticks(range(len(names)), [f" {name}" for name in names])
         axes.set_yticks([])
         axes.spines[["left", "bottom"]].set_visible(False)
-        axes.margins(0.1)
+        axes.margins(0.12)
 
-    words = f"Each line is a run: the brighter, the better on {metric}. Numbers are jobs."
+    words = f"Each line is a run, the better on {metric} the higher and brighter. Numbers are jobs."
     return drawn("parallel", words, (2.4 * len(names), 3.6), draw), words
+
+
+def _name_runs(axes: Any, column: int, ends: list[tuple[float, int]]) -> None:
+    """Numbers beside the ends of the lines, moved up where they would cover each other."""
+    lowest = -1.0
+    for place, job in sorted(ends):
+        lowest = max(place, lowest + GAP)
+        axes.annotate(str(job), (column, lowest), **_beside(6, "left"))
 
 
 def _by_value(jobs: list[JobFacts], key: str) -> list[float]:
@@ -75,17 +88,10 @@ def _write_values(
     texts = {p: sweep.value(key, job.given[key]) for p, job in zip(places, jobs, strict=True)}
     for place, text in texts.items():
         short = text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
-        axes.annotate(f" {short}", (column, place), **_left())
+        # Above the lines that meet there.
+        axes.annotate(f" {short}", (column, place), **_beside(-6, "right", 7))
 
 
-def _left() -> dict[str, Any]:
-    return _beside(-6, "right")
-
-
-def _right() -> dict[str, Any]:
-    return _beside(6, "left")
-
-
-def _beside(points: int, side: str) -> dict[str, Any]:
-    where = {"xytext": (points, 0), "textcoords": "offset points", "fontsize": 9}
+def _beside(points: int, side: str, above: int = 0) -> dict[str, Any]:
+    where = {"xytext": (points, above), "textcoords": "offset points", "fontsize": 9}
     return where | {"ha": side, "va": "center"}

@@ -45,21 +45,36 @@ function cellValue(row, column) {
   return cell.dataset.value ?? cell.textContent.trim();
 }
 
-function makeSortable(table) {
+/** By the heads of its columns, or on a phone, where these have no room, by a list of them. */
+function makeSortable(box, table) {
   const heads = [...table.tHead.rows[0].cells];
   const body = table.tBodies[0];
   const rows = [...body.rows];
+  const listed = [...rows];
+  const choice = box.querySelector("select");
+  const sort = (column, sign) => {
+    for (const one of heads) one.removeAttribute("aria-sort");
+    heads[column].setAttribute("aria-sort", sign === 1 ? "ascending" : "descending");
+    sortChildren(body, rows, (row) => cellValue(row, column), sign);
+  };
   heads.forEach((head, column) => {
+    const name = head.firstChild.textContent.trim();
+    choice.append(new Option(`${name}, upwards`, `${column} 1`));
+    choice.append(new Option(`${name}, downwards`, `${column} -1`));
     const button = document.createElement("button");
     button.type = "button";
     button.append(...head.childNodes);
     head.append(button);
     button.addEventListener("click", () => {
       const sign = head.getAttribute("aria-sort") === "ascending" ? -1 : 1;
-      for (const one of heads) one.removeAttribute("aria-sort");
-      head.setAttribute("aria-sort", sign === 1 ? "ascending" : "descending");
-      sortChildren(body, rows, (row) => cellValue(row, column), sign);
+      sort(column, sign);
+      choice.value = `${column} ${sign}`;
     });
+  });
+  choice.addEventListener("change", () => {
+    if (choice.value !== "") return sort(...choice.value.split(" ").map(Number));
+    for (const one of heads) one.removeAttribute("aria-sort");
+    return body.append(...listed);
   });
   return rows;
 }
@@ -78,7 +93,7 @@ function makeBrowsable(box, list) {
 
 for (const box of controls) {
   const list = document.getElementById(box.dataset.controls);
-  const rows = list.tagName === "TABLE" ? makeSortable(list) : makeBrowsable(box, list);
+  const rows = list.tagName === "TABLE" ? makeSortable(box, list) : makeBrowsable(box, list);
   follow(box, rows);
   box.hidden = false;
 }
@@ -109,7 +124,7 @@ function makeViewer(dialog) {
     load(over, finetuned);
     real.parentElement.hidden = !reference;
     if (reference) load(real, reference);
-    caption.textContent = card.querySelector("figcaption").textContent;
+    caption.replaceChildren(...card.querySelector("figcaption").cloneNode(true).childNodes);
   };
   const step = (way) => {
     const shown = [...card.parentElement.children].filter((one) => !one.hidden && one.querySelector("a"));

@@ -12,6 +12,9 @@ def test_links_lead_to_what_is_there(run: RunFolder) -> None:
     assert addresses["weights"] == "weights" and addresses["log"] == "log.jsonl"
     assert all((run.path / address).exists() for address in addresses.values())
     assert source.folder == run.path.name and source.command == "python -m sdexp.train"
+    run.change_record(started="2026-11-29T06:37:44+00:00", ended="2026-11-29T06:40:26+00:00")
+    when = source_of(run, run, read_facts(run)).when
+    assert when == "finished, 2026-11-29 06:37:44 to 2026-11-29 06:40:26 UTC"
     run.log.unlink()
     assert "log" not in dict(source_of(run, run, read_facts(run)).links)
 

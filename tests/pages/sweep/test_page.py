@@ -34,7 +34,7 @@ def test_the_page_has_every_job_with_its_numbers(sweep: Path) -> None:
 def test_seeds_are_averaged_with_their_spread(sweep: Path) -> None:
     write_sweep_report(sweep)
     rows = Page(sweep).tables["seeds"]
-    assert [row[0] for row in rows] == ["rank", "1", "2"]
+    assert [row[0] for row in rows] == ["place", "1", "2"]
     values = [value - 100 for (lr, _), value in FINETUNED.items() if lr == "1e-4"]
     mean, sd = statistics.mean(values), math.sqrt(sum((v + 47) ** 2 for v in values))
     assert rows[2][3] == f"{mean:+.2f} ± {sd:.3f} -50.00 to -44.00 finetuned 53.00"

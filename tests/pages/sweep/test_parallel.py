@@ -8,7 +8,7 @@ from tests.pages.sweep.test_effects import GRID, make_grid
 def test_every_run_is_a_line_through_its_values(tmp_path: Path) -> None:
     make_grid(tmp_path, GRID)
     svg, words = parallel_figure(read_sweep(tmp_path))
-    assert svg.startswith('<svg role="img"') and "the better on kid" in words
+    assert svg.startswith('<svg role="img"') and "the better on kid the higher" in words
     for text in ("1e-3", "1e-4", "rank", "30.00", "90.00"):
         assert text in svg
     assert svg == parallel_figure(read_sweep(tmp_path))[0]
