@@ -51,7 +51,8 @@ def drop(run: RunFolder) -> bool:
 
 def set_results_aside(run: RunFolder, old: RunRecord) -> None:
     """Move the run's own evaluation to `evaluations/`; remove what a broken one left."""
-    results = [run.scores, run.per_image, run.per_prompt, run.report_html, run.report_md]
+    results = [run.scores, run.per_image, run.per_prompt, run.batches]
+    results += [run.report_html, run.report_md]
     results += [run.images(model) for model in (*MODELS, "reference", *GUARDS)]
     found = [path for path in results if path.exists()]
     if not run.scores.exists():

@@ -51,6 +51,11 @@ class EvaluationFolder:
     def per_prompt(self) -> Path:
         return self.path / "per_prompt.parquet"
 
+    @property
+    def batches(self) -> Path:
+        """Which of its finetuned pictures were made together, by what."""
+        return self.path / "batches.json"
+
     def images(self, model: str) -> Path:
         """`model`: original, finetuned, or reference; of a guard with its name before that."""
         return self.path / "images" / model

@@ -15,6 +15,7 @@ from sdexp.engine.evaluate.guards import Guards
 from sdexp.engine.evaluate.judges import check_judges
 from sdexp.engine.evaluate.pictures import MadePictures, PictureMaker, real_pictures
 from sdexp.engine.evaluate.results import Made, Results
+from sdexp.engine.evaluate.reuse import note_batches, take_over
 from sdexp.engine.evaluate.scorer import Pictures
 from sdexp.engine.hardware import make_accelerator
 from sdexp.engine.images import save_png
@@ -182,6 +183,10 @@ def _of_both(
     fresh = work.recipes.model.load(model.device)
     applied = _applied(work, fresh)
     own = replace(maker, store=Store(work.folder.partial))
+    # A control that took what an earlier one made would prove nothing.
+    if applied is not None and own.accelerator.is_main_process:
+        take_over(work.run, own.store, own, fresh, asked)
+    own.accelerator.wait_for_everyone()
     finetuned = of("finetuned", own, fresh)
     made = [
         {"original": first, "finetuned": second}
@@ -190,6 +195,8 @@ def _of_both(
     ]
     if not made:
         return None
+    pairs = zip(asked, (both["finetuned"] for both in made), strict=True)
+    note_batches(work.folder, own, fresh, list(pairs))
     for name, one in made[0].items():
         _check_blank(name, one)
     if applied is not None and made[0]["original"].sha256 == made[0]["finetuned"].sha256:

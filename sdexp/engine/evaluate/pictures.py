@@ -70,7 +70,7 @@ class PictureMaker:
         blank = 0
         for batch in batches:
             for (prompt, replicate), picture in zip(batch, self._batch(model, batch), strict=True):
-                file = folder / f"{prompt.prompt_id}_{replicate}.png"
+                file = folder / file_name(prompt, replicate)
                 noise = (self.seed, prompt.prompt_id, replicate)
                 save_png(
                     picture, file, recipe_texts(prompt.caption, noise, self.sampling, weights=name)
@@ -84,6 +84,13 @@ class PictureMaker:
     def keys(self, model: LoadedModel, asked: Asked) -> dict[str, int]:
         """Where the batches of these prompts lie in the store, and how many pictures each has."""
         return {self._key(model, batch): len(batch) for batch in self._batches(asked)}
+
+    def files(self, model: LoadedModel, asked: Asked) -> dict[str, list[str]]:
+        """Names of the files of each batch, by where the batch lies in the store."""
+        return {
+            self._key(model, batch): [file_name(prompt, replicate) for prompt, replicate in batch]
+            for batch in self._batches(asked)
+        }
 
     def _batches(self, asked: Asked) -> list[list[Pair]]:
         pairs = [(prompt, r) for prompt in asked.prompts for r in range(asked.replicates)]
@@ -134,6 +141,11 @@ class PictureMaker:
     def _key(self, model: LoadedModel, batch: list[Pair]) -> str:
         pairs = [(prompt.prompt_id, prompt.caption, replicate) for prompt, replicate in batch]
         return pictures_key(model, self.sampling, [pairs, self.seed])
+
+
+def file_name(prompt: Prompt, replicate: int) -> str:
+    """Of a picture, in the folder of its model."""
+    return f"{prompt.prompt_id}_{replicate}.png"
 
 
 def pictures_key(model: LoadedModel, sampling: Sampling, what: list[Any]) -> str:
