@@ -3,7 +3,7 @@
 Makes one bank of pictures of the embedded original and one of a fine-tuned model, 200 prompts x 18
 replicates each, looks at them once with the judge of KID, and draws sweeps of 8 runs from them, by
 64 prompts x 2 replicates. A run that changes nothing is other noise of the original, one that is
-better is the fine-tuned, one half as good has every second prompt from it. What the page says is
+better is the fine-tuned, one half as good has half of its prompts from it. What the page says is
 what its own code says (`sdexp.pages.sweep`).
 """
 
@@ -112,7 +112,7 @@ def said(found: Bank, sides: list[float], metric: AbstractMetric, repeat: int) -
     original = drawn("original", RUNS)
     jobs = []
     for number, share in enumerate(sides):
-        is_own = np.arange(SIZE) % 10 < 10 * share
+        is_own = rng.permutation(SIZE) < share * SIZE
         pair = (drawn("finetuned", number), drawn("original", number))
         own = np.where(is_own[:, None, None], *pair)
         jobs.append(job(number, metric, original, own, found["real"]))

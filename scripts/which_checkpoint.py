@@ -20,11 +20,12 @@ from sdexp.ground.score_records import ScoresRecord
 from sdexp.pages.run.checkpoints import steps_of
 from sdexp.pages.run.facts import read_facts
 
+STEPS = 10
 TRAINING = [
     "tracker=none", "finetune=unet", "evaluation=none", "dataset.num_train=40",
     "training.validation_images_steps=null", "optimizer.lr=3e-4", "scheduler=constant",
     "training.max_train_steps=1000", "training.checkpointing_steps=100",
-    "training.checkpoints_total_limit=10",
+    f"training.checkpoints_total_limit={STEPS}",
 ]  # fmt: skip
 
 
@@ -45,6 +46,8 @@ def killed(words: list[str], after: int, run: RunFolder) -> None:
     time.sleep(1)
     child.send_signal(signal.SIGKILL)
     child.wait()
+    done = len([*run.evaluations.glob("*/scores.json")])
+    assert after <= done < STEPS, f"killed after {done} evaluations, not in the midst"
 
 
 def by_step(run: RunFolder, split: str) -> dict[int, Path]:
@@ -63,8 +66,8 @@ def main(arguments: list[str]) -> None:
     run, copy = RunFolder(root / "run"), RunFolder(root / "killed")
     if not run.weights.is_dir():
         subprocess.run(command("train", *TRAINING, f"run_dir={run.path}"), check=True)
-    if not copy.path.is_dir():
-        shutil.copytree(run.path, copy.path)
+    shutil.rmtree(copy.path, ignore_errors=True)
+    shutil.copytree(run.path, copy.path, ignore=shutil.ignore_patterns("evaluations", "export"))
     quiet = {"check": True, "stdout": subprocess.DEVNULL}
     subprocess.run(run_all(run, "val"), **quiet)  # type: ignore[call-overload]
     killed(run_all(copy, "val"), 4, copy)

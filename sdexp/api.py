@@ -18,11 +18,12 @@
 200
 """
 
+import os
 import secrets
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from contextlib import redirect_stdout
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -31,15 +32,15 @@ from typing import TYPE_CHECKING, Any, Literal
 from sdexp import evaluate as evaluate_door
 from sdexp import train as train_door
 from sdexp.ground.build import plain, read_config, read_run_config
-from sdexp.ground.errors import RunFailed
+from sdexp.ground.errors import ConfigError, RunFailed
 from sdexp.ground.log import LogRow, read_log
 from sdexp.ground.record_files import read_record
 from sdexp.ground.records import EvaluationRecord
 from sdexp.ground.rows import PictureRow, read_rows
-from sdexp.ground.run import EvaluationFolder, RunFolder
+from sdexp.ground.run import MODELS, EvaluationFolder, RunFolder
 from sdexp.ground.score_records import ScoresRecord
 from sdexp.launch.arguments import Arguments
-from sdexp.launch.door import call, existing_run
+from sdexp.launch.door import call, existing_run, finished_run, usable_run
 from sdexp.launch.freeze import OUTPUTS
 from sdexp.recipes import read_recipes
 
@@ -111,14 +112,19 @@ class Run(AbstractEvaluated):
     def pipeline(self, model: Model = "finetuned", device: str = "cpu") -> Any:
         """A pipeline of diffusers with the original, or with the run's weights in it.
 
-        Raises `DataError` where the original is not what the run was made from, and without a whole
-        proof that the weights are in (tensors applied, none missing, none unexpected).
+        Raises `ConfigError` for another model and for a run that is not trained, `DataError` where
+        the original is not what the run was made from, and without a whole proof that the weights
+        are in (tensors applied, none missing, none unexpected).
         """
         from sdexp.engine.originals import check_original
         from sdexp.engine.weights import apply_weights
 
-        run = RunFolder(self.path)
+        if model not in MODELS:
+            raise ConfigError(f"model={model}: allowed is {' or '.join(MODELS)}")
+        run = usable_run(str(self.path))
         recipes = read_recipes(run.config)
+        if model == "finetuned":
+            finished_run(run, recipes.finetune)
         loaded = recipes.model.load(device)
         check_original(run, loaded.fingerprints())
         if model == "finetuned":
@@ -131,6 +137,7 @@ def train(words: list[str]) -> Run:
 
     Raises `SdexpError` for what is refused, and `RunFailed` for a run that began and failed.
     """
+    _refuse(words, "dry_run=", "sweep=", "sweep.")
     named = [word.removeprefix(RUN_DIR) for word in words if word.startswith(RUN_DIR)]
     path = Path(named[-1]) if named else _new_place()
     _call(train_door.work, [*words, f"{RUN_DIR}{path}"], path)
@@ -141,11 +148,38 @@ def evaluate(run: Run, words: list[str]) -> AbstractEvaluated:
     """What `python -m sdexp.evaluate run=... WORDS` does; raises as `train` does.
 
     Returns the newest evaluation beside the run's own, or the run where its own was made now.
+    Raises `ConfigError` where nothing was left to do.
     """
+    _refuse(words, "run=", "original=", "finetuned=", "pictures.")
+    own = RunFolder(run.path).scores
+    had_own = own.is_file()
     before = run.evaluations
     _call(evaluate_door.work, [f"run={run.path}", *words], run.path)
     new = [one for one in run.evaluations if one not in before]
-    return new[-1] if new else run
+    if new:
+        return new[-1]
+    if had_own:
+        raise ConfigError(f"{' '.join(words)}: evaluated before; it is among Run.evaluations")
+    return run
+
+
+def _refuse(words: list[str], *beginnings: str) -> None:
+    """Raise `ConfigError` for words that would make something else than is returned."""
+    for word in words:
+        if word.lstrip("+~").startswith(beginnings):
+            raise ConfigError(f"{word}: not for sdexp.api; use the command")
+
+
+@contextmanager
+def _children_too() -> Iterator[None]:
+    """What processes print that are started here goes to stderr too."""
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 def _new_place() -> Path:
@@ -155,7 +189,7 @@ def _new_place() -> Path:
 
 
 def _call(work: Callable[[Arguments], int], words: list[str], path: Path) -> None:
-    with redirect_stdout(sys.stderr):
+    with redirect_stdout(sys.stderr), _children_too():
         code = call(work, words)
     if code:
         raise RunFailed(f"{path}: ended with exit code {code}; why stands in it and above", code)

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Iterable
 from types import TracebackType
@@ -10,10 +11,11 @@ from sdexp.finetune.base import AbstractFinetune
 from sdexp.ground.errors import ConfigError, SdexpError
 from sdexp.ground.files import named_path
 from sdexp.ground.interrupt import Interrupted, interruptible, listening
-from sdexp.ground.plugins import trusted
+from sdexp.ground.plugins import VARIABLE, trusted
 from sdexp.ground.run import RunFolder
 from sdexp.launch.arguments import Arguments, read_arguments
 from sdexp.launch.compose import Composed
+from sdexp.launch.files import OWN
 from sdexp.launch.machine import check_machine
 from sdexp.launch.show import show
 from sdexp.recipes import Recipes
@@ -50,9 +52,26 @@ def run_door(name: str, work: Callable[[Arguments], int], argv: list[str] | None
 
 
 def call(work: Callable[[Arguments], int], words: list[str]) -> int:
-    """Call a door's work for a program: its faults are raised; the exit code."""
+    """Call a door's work for a program: its faults are raised; the exit code.
+
+    Raises `ConfigError` for words that show something or begin many runs, and in a thread, which
+    hears of no signal. What the words trust, such as plugins, is trusted for this call alone.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        raise ConfigError("sdexp.api: only the main thread hears of signals; call it from there")
     refuse_ranks()
-    return _worked(work, read_arguments(words))
+    before = dict(os.environ)
+    try:
+        arguments = read_arguments(words)
+        if arguments.shows or arguments.multirun:
+            odd = " ".join(arguments.shows) or "-m"
+            raise ConfigError(f"{odd}: nothing for a program; leave it out")
+        return _worked(work, arguments)
+    finally:
+        for name in (VARIABLE, OWN):
+            os.environ.pop(name, None)
+            if name in before:
+                os.environ[name] = before[name]
 
 
 def _worked(work: Callable[[Arguments], int], arguments: Arguments) -> int:

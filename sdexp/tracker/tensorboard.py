@@ -99,9 +99,7 @@ class EventFiles(ActiveTracker):
             writer.file_writer.add_summary(summary)
 
     def log_page(self, name: str, page: Path, step: int) -> None:
-        """TensorBoard shows no pages: it says where this one lies."""
-        where = page.relative_to(self._followed.run.path).as_posix()
-        self._writer(f"{name}/page").add_text(f"{name}/page", where, step)
+        """TensorBoard shows no pages; this one lies beside the event files."""
 
     def flush(self) -> bool:
         for writer in self._writers.values():

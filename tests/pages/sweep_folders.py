@@ -12,7 +12,7 @@ from PIL import Image
 from sdexp.ground.record_files import FORMAT
 from sdexp.ground.record_files import write_record as write
 from sdexp.ground.records import GitRecord, SweepJob, SweepRecord
-from sdexp.ground.rows import write_rows
+from sdexp.ground.rows import PromptRow, write_prompt_rows, write_rows
 from sdexp.ground.run import MODELS, RunFolder
 from sdexp.ground.score_records import DriftRecord, MetricRecord
 from sdexp.pages.sweep.facts import read_sweep
@@ -62,6 +62,7 @@ def make_run(path: Path, seed: int, told: dict[str, Any] | None, lr: str = "1e-3
     if told is not None:
         run.scores.write_text(json.dumps(told))
         make_pictures(run)
+        make_prompts(run, told["metrics"])
     return run
 
 
@@ -73,6 +74,15 @@ def make_pictures(run: RunFolder, prompts: int = 8) -> None:
             Image.new("RGB", (8, 8), (k, 0, 0)).save(run.images(name) / f"id{k}{end}.png")
     rows = [records.row(f"id{k}", model, HOSTILE) for model in MODELS for k in range(prompts)]
     write_rows(run.per_image, rows)
+
+
+def make_prompts(run: RunFolder, metrics: dict[str, Any], prompts: int = 8) -> None:
+    """What each prompt adds: the score of the finetuned model, a little more or less."""
+    rows = []
+    for k in range(prompts):
+        own = {name: one["finetuned"] + 0.1 * (k % 3 - 1) for name, one in metrics.items()}
+        rows += [PromptRow(f"id{k}", model, own) for model in MODELS]
+    write_prompt_rows(run.per_prompt, rows)
 
 
 def job(number: int, *overrides: str, **changes: Any) -> SweepJob:

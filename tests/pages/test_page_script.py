@@ -43,7 +43,8 @@ def test_jobs_are_sorted_by_a_column_both_ways_and_found_by_words(sweep: Path) -
     driver = """
     const head = document.querySelectorAll("#jobs thead th")[3].querySelector("button");
     const jobs = () => [...document.querySelectorAll("#jobs tbody tr")]
-      .filter((row) => !row.hidden).map((row) => row.cells[0].dataset.value);
+      .filter((row) => getComputedStyle(row).display !== "none")
+      .map((row) => row.cells[0].dataset.value);
     head.click(); const up = jobs();
     head.click(); const down = jobs();
     const order = document.querySelector(".controls select");

@@ -58,7 +58,7 @@ class Shown:
     """Everything that was made: what is scored, the guards' pictures by name, the proof of loading.
 
     opened: data by the name of what was asked of it; data: the split in numbers, None where a
-    person wrote the prompts.
+    person wrote the prompts; taken: how many pictures an earlier evaluation of the run has made.
     """
 
     pictures: Pictures
@@ -66,6 +66,7 @@ class Shown:
     opened: dict[str, OpenDataset]
     applied: Applied | None
     data: SplitRecord | None
+    taken: int
 
 
 @dataclass(frozen=True)
@@ -95,10 +96,22 @@ def evaluate(work: Evaluation) -> Evaluated | None:
     sampling = sampling_of(judging.evaluation, shown.pictures.resolution)
     split = judging.evaluation.split
     warnings = [f"data {split}: {line}" for line in shown.data.warnings] if shown.data else []
-    warnings += leaks
+    warnings += leaks + _taken_words(shown.taken)
     rows = results.write(Made(sampling, shown.applied, guards=guards, warnings=warnings))
     shutil.rmtree(work.folder.partial)
     return Evaluated(time.monotonic() - began, rows, shown.data)
+
+
+def _taken_words(taken: int) -> list[str]:
+    if not taken:
+        return []
+    line = (
+        f"{taken} pictures of the finetuned model are those that an earlier evaluation of this run "
+        "made (same weights, prompts, noise and settings; without its batches.json they are made "
+        "again)"
+    )
+    say(line)
+    return [line]
 
 
 def _leaks(work: Evaluation) -> list[str]:
@@ -136,7 +149,7 @@ def _make_pictures(work: Evaluation, accelerator: Accelerator) -> Shown | None:
     found = _of_both(work, maker, model, asked)
     if found is None:
         return None
-    made, applied = found
+    made, applied, taken = found
     described = None
     real = PictureSet.none()
     if recipes.evaluation.prompts is None:
@@ -147,7 +160,8 @@ def _make_pictures(work: Evaluation, accelerator: Accelerator) -> Shown | None:
         for one, both in zip(asked, made, strict=True)
     )
     names = [one.name for one in asked[1:]]
-    return Shown(own, dict(zip(names, guards, strict=True)), opened, applied, described)
+    by_guard = dict(zip(names, guards, strict=True))
+    return Shown(own, by_guard, opened, applied, described, taken)
 
 
 def _real(asked: Asked, side: int) -> PictureSet:
@@ -172,8 +186,11 @@ def _look_first(
 
 def _of_both(
     work: Evaluation, maker: PictureMaker, model: LoadedModel, asked: list[Asked]
-) -> tuple[list[dict[str, MadePictures]], Applied | None] | None:
-    """Pictures of the original, then of the finetuned, each loaded afresh; by model for each."""
+) -> tuple[list[dict[str, MadePictures]], Applied | None, int] | None:
+    """Pictures of the original, then of the finetuned, each loaded afresh; by model for each.
+
+    With the proof of loading, and how many of the finetuned's an earlier evaluation has made.
+    """
 
     def of(name: str, maker: PictureMaker, model: LoadedModel) -> list[MadePictures | None]:
         return [maker.pictures(model, one, one.folder(work.folder, name), name) for one in asked]
@@ -183,10 +200,7 @@ def _of_both(
     fresh = work.recipes.model.load(model.device)
     applied = _applied(work, fresh)
     own = replace(maker, store=Store(work.folder.partial))
-    # A control that took what an earlier one made would prove nothing.
-    if applied is not None and own.accelerator.is_main_process:
-        take_over(work.run, own.store, own, fresh, asked)
-    own.accelerator.wait_for_everyone()
+    taken = _take_over(work, own, fresh, list(zip(asked, original, strict=True)), applied)
     finetuned = of("finetuned", own, fresh)
     made = [
         {"original": first, "finetuned": second}
@@ -195,15 +209,31 @@ def _of_both(
     ]
     if not made:
         return None
-    pairs = zip(asked, (both["finetuned"] for both in made), strict=True)
-    note_batches(work.folder, own, fresh, list(pairs))
+    note_batches(work.folder, own, fresh, list(zip(asked, made, strict=True)))
     for name, one in made[0].items():
         _check_blank(name, one)
     if applied is not None and made[0]["original"].sha256 == made[0]["finetuned"].sha256:
         raise DataError(
             "every picture of the finetuned model equals the original's: the weights have no effect"
         )
-    return made, applied
+    return made, applied, taken
+
+
+def _take_over(
+    work: Evaluation,
+    own: PictureMaker,
+    fresh: LoadedModel,
+    originals: list[tuple[Asked, MadePictures | None]],
+    applied: Applied | None,
+) -> int:
+    """Take over what earlier evaluations of the run have made; how many pictures.
+
+    A control that took what an earlier one made would prove nothing.
+    """
+    known = [(one, made) for one, made in originals if made is not None]
+    taken = take_over(work.run, own, fresh, known) if applied is not None and known else 0
+    own.accelerator.wait_for_everyone()
+    return taken
 
 
 def _check_blank(name: str, made: MadePictures) -> None:

@@ -1,5 +1,6 @@
 """Scores of the model at work by held-out prompts: the evaluation's protocol, again and again."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -70,7 +71,9 @@ class ValidationScores:
             say(f"warning: step {step}: no scores, because {faults[0]}", is_main)
             return {}
         (told,) = broadcast_object_list([self._scores(self._data, shares) if is_main else {}])
-        result: dict[str, float] = told
+        result = {name: value for name, value in told.items() if math.isfinite(value)}
+        for name in told.keys() - result.keys():
+            say(f"warning: step {step}: {name} is not a finite number", is_main)
         row = "  ".join(f"{name} {value:.3f}" for name, value in result.items())
         say(f"step {step:6d}  {row}", is_main)
         return result

@@ -53,8 +53,10 @@ def standing_of(sweep: Sweep, groups: list[Group]) -> Standing | None:
     better = [group for group in order if is_better(group, groups, metric)]
     values = [_values(group, metric) for group in order]
     found = _leads(order, values)
-    # A metric of sets alone, such as FID, has no prompts; then beating the original must do.
-    leads_all = all(lead.is_shown for lead in found) if found is not None else not any(values)
+    # A Frechet distance has neither interval nor prompts; then beating the original must do.
+    leads_all = all(lead.is_shown for lead in found or [])
+    if found is None:
+        leads_all = not any(_has_interval(group, metric) for group in order)
     named = order[0] in better and len(order) > 1 and leads_all
     return Standing(metric, order, better, found, named)
 
@@ -67,6 +69,11 @@ def _leads(order: list[Group], values: list[dict[str, float]]) -> list[Lead] | N
         Lead(group, comparison.difference, comparison.ci95, p)
         for group, (comparison, p) in zip(order[1:], leads(best, others), strict=True)
     ]
+
+
+def _has_interval(group: Group, metric: str) -> bool:
+    records = [job.metrics[metric] for job in group.counted if metric in job.metrics]
+    return any(record.ci95 is not None for record in records)
 
 
 def _values(group: Group, metric: str) -> dict[str, float]:

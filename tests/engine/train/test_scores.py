@@ -1,5 +1,6 @@
 """Metrics asked on the way, and what follows them."""
 
+import math
 from typing import Any
 
 import pytest
@@ -122,6 +123,20 @@ def test_a_fault_of_one_process_is_every_processs(
 
     monkeypatch.setattr(scores, "gather_object", gathered)
     assert work.setup.scores.at(0) == {}
+
+
+def test_a_score_that_is_no_number_is_told_and_not_kept(
+    tiny_run: Any,
+    tiny_recipes: Any,
+    store: Store,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    work = trainer(tiny_run("run", *ASKED), tiny_recipes, store, *ASKED)
+    told = {"kid": math.nan, "fd": 3.0}
+    monkeypatch.setattr(work.setup.scores, "_scores", lambda *_: told)
+    assert work.setup.scores.at(0) == {"fd": 3.0}
+    assert "step 0: kid is not a finite number" in capfd.readouterr().out
 
 
 def test_a_metric_that_is_not_asked_cannot_be_followed(recipes: Any) -> None:

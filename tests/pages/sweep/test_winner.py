@@ -24,7 +24,8 @@ def test_the_lead_is_held_against_the_seeds(sweep: Path) -> None:
     lines = doubts(stand(found))
     assert "lead over the second (lr=1e-4) is 21.00, larger than the spread" in lines[0]
     assert "(standard deviation 4.243); the ranges over the seeds do not overlap" in lines[0]
-    assert "winner's curse" in lines[1] and "evaluation.split=val" in lines[1]
+    assert "By the same prompts it is lower than every other" in lines[1]
+    assert "winner's curse" in lines[2] and "evaluation.split=val" in lines[2]
     worse = json.loads((sweep / "2" / "scores.json").read_text())
     worse["metrics"]["kid"]["finetuned"] = 20.0
     (sweep / "2" / "scores.json").write_text(json.dumps(worse))
@@ -42,6 +43,7 @@ def test_with_one_seed_only_intervals_speak(
     other = metric(second) if second else metric(33.0, ci95=None)
     make_run(tmp_path / "0", 1, scores(kid=metric(30.0)))
     make_run(tmp_path / "1", 1, scores(kid=other))
+    (tmp_path / "1" / "per_prompt.parquet").unlink()
     write_record(tmp_path, [job(0, "a=1"), job(1, "a=2")])
     found = read_sweep(tmp_path)
     lines = doubts(stand(found))
