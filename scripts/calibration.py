@@ -22,13 +22,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from banks import pictures_of_both, train_shortly
 
 from sdexp.backbone.base import PictureSet
 from sdexp.engine.evaluate.asked import Asked
 from sdexp.engine.evaluate.features import Features
-from sdexp.engine.evaluate.pictures import PictureMaker, real_pictures
-from sdexp.engine.hardware import make_accelerator
-from sdexp.engine.prompts import choose_prompts, evaluation_data, sampling_of
+from sdexp.engine.evaluate.pictures import real_pictures
+from sdexp.engine.prompts import choose_prompts, evaluation_data
 from sdexp.ground.run import RunFolder
 from sdexp.ground.store import Store
 from sdexp.launch.compose import compose
@@ -73,17 +73,7 @@ def _make(folder: Path, recipes: Recipes, wanted: dict[str, Path]) -> None:
     store = Store(folder / "store")
     data = evaluation_data(RunFolder(folder / "run"), recipes)
     prompts = choose_prompts(data, PROMPTS)
-    sampling = sampling_of(recipes.evaluation, 64)
-    maker = PictureMaker(sampling, 32, 0, store, make_accelerator(recipes.hardware))
-    asked = Asked("", prompts, REPLICATES)
-    shown = {}
-    for side in ("original", "finetuned"):
-        model = recipes.model.load("cpu")
-        if side == "finetuned":
-            recipes.finetune.restore(model, folder / "run" / "weights").applied.check("weights")
-        made = maker.pictures(model, asked, folder / "images" / side, side)
-        assert made is not None
-        shown[side] = made.shown
+    shown = pictures_of_both(folder, recipes, Asked("", prompts, REPLICATES), store)
     real = real_pictures(data, 64)
     captions = [prompt.caption for prompt in prompts for _ in range(REPLICATES)]
     own = real.at([prompt.index for prompt in prompts for _ in range(REPLICATES)])
@@ -238,19 +228,8 @@ def kept(folder: Path, name: str, make: Callable[[], dict[str, Any]]) -> dict[st
 
 
 def main() -> None:
-    from sdexp.train import main as train
-
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "outputs/calibration")
-    folder.mkdir(parents=True, exist_ok=True)
-    if not (folder / "run" / "run.json").exists():
-        train(
-            [
-                f"run_dir={folder / 'run'}",
-                "evaluation=none",
-                "tracker=none",
-                "training.max_train_steps=100",
-            ]
-        )
+    train_shortly(folder)
     recipes = build_recipes(compose("train", CHOSEN).config)
     found = banks(folder, recipes)
     print("| metric | value | p < 0.05 | better or worse | between seeds | A/B: prompts, found |")

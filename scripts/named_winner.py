@@ -12,12 +12,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from banks import pictures_of_both, train_shortly
 
 from sdexp.engine.evaluate.asked import Asked
 from sdexp.engine.evaluate.features import Features
-from sdexp.engine.evaluate.pictures import PictureMaker, real_pictures
-from sdexp.engine.hardware import make_accelerator
-from sdexp.engine.prompts import choose_prompts, evaluation_data, sampling_of
+from sdexp.engine.evaluate.pictures import real_pictures
+from sdexp.engine.prompts import choose_prompts, evaluation_data
 from sdexp.ground.records import RunRecord
 from sdexp.ground.rows import PromptRow
 from sdexp.ground.run import RunFolder
@@ -32,7 +32,7 @@ from sdexp.pages.sweep.ranking import grouped
 from sdexp.pages.sweep.winner import best_line
 from sdexp.recipes import Recipes, build_recipes
 from sdexp.stats.comparison import verdict
-from sdexp.stats.distribution import compare_distributions, pseudo_values
+from sdexp.stats.distribution import compare_distributions
 
 PROMPTS, REPLICATES, RUNS, SIZE = 200, 18, 8, 64
 NAME = "kid"
@@ -54,20 +54,12 @@ def bank(folder: Path, recipes: Recipes) -> Bank:
 def _made(folder: Path, recipes: Recipes) -> Bank:
     store = Store(folder / "store")
     data = evaluation_data(RunFolder(folder / "run"), recipes)
-    maker = PictureMaker(
-        sampling_of(recipes.evaluation, 64), 32, 0, store, make_accelerator(recipes.hardware)
-    )
     asked = Asked("", choose_prompts(data, PROMPTS), REPLICATES)
     judge = recipes.judging.backbones[recipes.judging.metrics[NAME].backbone]
     source = Features(judge.start("cpu"), store, "cpu")
     found = {"real": source.images(real_pictures(data, 64))}
-    for side in ("original", "finetuned"):
-        model = recipes.model.load("cpu")
-        if side == "finetuned":
-            recipes.finetune.restore(model, folder / "run" / "weights").applied.check("weights")
-        made = maker.pictures(model, asked, folder / "images" / side, side)
-        assert made is not None
-        found[side] = source.images(made.shown).reshape(PROMPTS, REPLICATES, -1)
+    for side, shown in pictures_of_both(folder, recipes, asked, store).items():
+        found[side] = source.images(shown).reshape(PROMPTS, REPLICATES, -1)
     return found
 
 
@@ -77,8 +69,8 @@ def job(
     """A run of a sweep as its page reads it."""
     distance = metric.against(real)
     found = compare_distributions(original, own, distance, np.random.default_rng(number), 999)
-    values = pseudo_values(own, distance)
-    assert values is not None
+    assert found.values is not None
+    _, values = found.values
     record = MetricRecord(
         original=found.original, finetuned=found.finetuned, difference=found.difference,
         ci95=found.ci95, p=found.p, least_p=found.least_p,
@@ -129,14 +121,9 @@ SWEEPS: dict[str, list[float]] = {
 
 
 def main(arguments: list[str]) -> None:
-    from sdexp.train import main as train
-
     folder = Path(arguments[0] if arguments else "outputs/named_winner")
     repeats = int(arguments[1]) if len(arguments) > 1 else 60
-    folder.mkdir(parents=True, exist_ok=True)
-    if not (folder / "run" / "run.json").exists():
-        train([f"run_dir={folder / 'run'}", "evaluation=none", "tracker=none",
-               "training.max_train_steps=100"])  # fmt: skip
+    train_shortly(folder)
     recipes = build_recipes(compose("train", CHOSEN).config)
     found = bank(folder, recipes)
     metric = recipes.judging.metrics[NAME]

@@ -87,7 +87,8 @@ class Run(AbstractEvaluated):
     """A run folder, with the run's own evaluation; raises `ConfigError` where it is none."""
 
     def __post_init__(self) -> None:
-        existing_run(str(self.path))
+        # People name folders by text.
+        object.__setattr__(self, "path", existing_run(str(self.path)).path)
 
     @property
     def config(self) -> dict[str, Any]:

@@ -48,6 +48,8 @@ def test_a_pipeline_has_the_weights_or_there_is_none(empty_folder: Path) -> None
     original, finetuned = (
         run.pipeline(model).unet.state_dict() for model in ("original", "finetuned")
     )
+    # The README names a run by text.
+    assert sdexp.api.Run("mine").config == run.config  # type: ignore[arg-type]
     (file,) = (run.path / "weights").rglob("*.safetensors")
     kept = load_file(file)
     assert all(torch.equal(kept[name], finetuned[name]) for name in kept)

@@ -1,9 +1,14 @@
 """What can be said of two models by one metric: difference, chance, power, verdict."""
 
+from __future__ import annotations
+
 import math
 from bisect import bisect_left
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import numpy as np
 
 Verdict = Literal["better", "worse", "too small to matter", "underpowered", "no evidence"]
 
@@ -24,6 +29,7 @@ class Comparison:
     `difference` over prompts, infinite with a single one. effect_size: `difference` in standard
     deviations of the prompts' differences (Cohen's d of pairs), None where a prompt has none.
     win_rate: the share of prompts whose difference is above zero, ties by half, None likewise.
+    values: what each prompt adds to a distance, [P] of the original and of the finetuned model.
     """
 
     original: float
@@ -36,6 +42,7 @@ class Comparison:
     prompts: int
     effect_size: float | None = None
     win_rate: float | None = None
+    values: tuple[np.ndarray, np.ndarray] | None = field(default=None, compare=False, repr=False)
 
     @property
     def minimum_detectable_effect(self) -> float:

@@ -44,7 +44,7 @@ def compare_distributions(
     values = (of_finetuned - of_original)[:, None]
     found = compare_means(np.zeros_like(values), values, rng, permutations)
     # A pseudo-value is no score of a prompt.
-    bare = replace(found, effect_size=None, win_rate=None)
+    bare = replace(found, effect_size=None, win_rate=None, values=(of_original, of_finetuned))
     return replace(bare, original=before, finetuned=after, difference=after - before)
 
 

@@ -60,7 +60,7 @@ class PictureMaker:
         self, model: LoadedModel, asked: Asked, folder: Path, name: str
     ) -> MadePictures | None:
         """Pictures as `<folder>/<prompt_id>_<replicate>.png`; None but in the main process."""
-        batches = self._batches(asked)
+        batches = self.batches(asked)
         self._fill(model, batches, f"{name}, {asked.name} prompts" if asked.name else name)
         self.accelerator.wait_for_everyone()
         if not self.accelerator.is_main_process:
@@ -83,16 +83,16 @@ class PictureMaker:
 
     def keys(self, model: LoadedModel, asked: Asked) -> dict[str, int]:
         """Where the batches of these prompts lie in the store, and how many pictures each has."""
-        return {self._key(model, batch): len(batch) for batch in self._batches(asked)}
+        return {self._key(model, batch): len(batch) for batch in self.batches(asked)}
 
     def files(self, model: LoadedModel, asked: Asked) -> dict[str, list[str]]:
         """Names of the files of each batch, by where the batch lies in the store."""
         return {
             self._key(model, batch): [file_name(prompt, replicate) for prompt, replicate in batch]
-            for batch in self._batches(asked)
+            for batch in self.batches(asked)
         }
 
-    def _batches(self, asked: Asked) -> list[list[Pair]]:
+    def batches(self, asked: Asked) -> list[list[Pair]]:
         pairs = [(prompt, r) for prompt in asked.prompts for r in range(asked.replicates)]
         starts = range(0, len(pairs), self.batch_size)
         return [pairs[start : start + self.batch_size] for start in starts]
@@ -123,20 +123,24 @@ class PictureMaker:
             return True
         with self.store.lock(PICTURES, key, wait=False) as free:
             if free and not self.store.holds(PICTURES, key):
-                self.store.put(PICTURES, key, self._make(model, batch))
+                self.store.put(PICTURES, key, self._entry(model, batch))
         return free
 
     def _batch(self, model: LoadedModel, batch: list[Pair]) -> np.ndarray:
-        make = partial(self._make, model, batch)
+        make = partial(self._entry, model, batch)
         return self.store.get_or_make(PICTURES, self._key(model, batch), make)[0]["pixels"]
 
-    def _make(self, model: LoadedModel, batch: list[Pair]) -> dict[str, np.ndarray]:
+    def make(self, model: LoadedModel, batch: list[Pair]) -> np.ndarray:
+        """The pictures of a batch, uint8 [N, H, W, 3], by way of no store."""
         captions = [prompt.caption for prompt, _ in batch]
         keys = [(prompt.prompt_id, replicate) for prompt, replicate in batch]
         shape = model.latent_shape(self.sampling.resolution)
         draws = draws_of(keys, shape, self.seed)
         with interruptible():
-            return {"pixels": model.generate(captions, draws, self.sampling)}
+            return model.generate(captions, draws, self.sampling)
+
+    def _entry(self, model: LoadedModel, batch: list[Pair]) -> dict[str, np.ndarray]:
+        return {"pixels": self.make(model, batch)}
 
     def _key(self, model: LoadedModel, batch: list[Pair]) -> str:
         pairs = [(prompt.prompt_id, prompt.caption, replicate) for prompt, replicate in batch]

@@ -24,7 +24,7 @@ from sdexp.ground.streams import array_stream
 from sdexp.metric.base import AbstractMetric
 from sdexp.metric.judging import Judging
 from sdexp.stats.comparison import Comparison, verdict, wilson
-from sdexp.stats.distribution import compare_distributions, pseudo_values
+from sdexp.stats.distribution import compare_distributions
 from sdexp.stats.paired import compare_means
 
 
@@ -217,19 +217,17 @@ class MetricAtWork:
         features = {model: self.features(model) for model in MODELS}
         real = self.real_features()
         original, finetuned = (features[model] for model in MODELS)
-        distance = self.metric.against(real)
         comparison = compare_distributions(
             original,
             finetuned,
-            distance,
+            self.metric.against(real),
             rng=array_stream(self.config.seed, "inference", self.name),
             permutations=self.config.num_permutations,
         )
         size = min(math.prod(original.shape[:2]), len(real) // 2)
         record = self._record(comparison, features, len(real))
         noise = self._noise(features, real)
-        shares = {model: pseudo_values(values, distance) for model, values in features.items()}
-        prompts = {model: values for model, values in shares.items() if values is not None}
+        prompts = dict(zip(MODELS, comparison.values, strict=True)) if comparison.values else {}
         return Score(features, record, prompts, floor=self._floor(real, size), noise=noise)
 
     def _floor(self, real: np.ndarray, size: int) -> FloorRecord | None:

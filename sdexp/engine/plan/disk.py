@@ -65,15 +65,6 @@ def validation_pictures(setup: Setup, timetable: Timetable) -> int:
     return timetable.shown * (own or min(training.num_validation_images, len(data)))
 
 
-def scored_pictures(setup: Setup, timetable: Timetable) -> int:
-    """Pictures that are made during training for nothing but their scores."""
-    data = setup.validation.data
-    if data is None:
-        return 0
-    prompts = min(setup.recipes.training.num_validation_prompts, len(data))
-    return timetable.scored * prompts * setup.recipes.evaluation.replicates
-
-
 def picture_bytes(timetable: Timetable) -> int:
     """Bytes of a picture without compression."""
     return 3 * timetable.resolution**2

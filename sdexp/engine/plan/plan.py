@@ -12,7 +12,6 @@ from sdexp.engine.plan.disk import (
     Needs,
     check_disk,
     needs_of,
-    scored_pictures,
     validation_pictures,
 )
 from sdexp.engine.plan.known import (
@@ -88,10 +87,16 @@ class Plan:
             + self.timetable.validations * checked * forward
         )
 
+    @property
+    def scored_pictures(self) -> int:
+        """Pictures that are made during training for nothing but their scores."""
+        asked = self.setup.scores.asked
+        return self.timetable.scored * asked.pictures if asked else 0
+
     def scores_seconds(self, measured: Measured) -> float:
         """How long the pictures of validation metrics may take."""
         processes = self.setup.recipes.hardware.num_processes
-        return scored_pictures(self.setup, self.timetable) * measured.picture / processes
+        return self.scored_pictures * measured.picture / processes
 
     def evaluation_seconds(self, measured: Measured) -> float:
         """How long the evaluation's pictures may take."""

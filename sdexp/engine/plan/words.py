@@ -4,7 +4,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from sdexp.engine.evaluate.asked import Asked
-from sdexp.engine.plan.disk import free_bytes, scored_pictures, shared_disk, validation_pictures
+from sdexp.engine.plan.disk import free_bytes, shared_disk, validation_pictures
 from sdexp.engine.plan.plan import Measured, Plan
 from sdexp.engine.plan.sizes import Memory
 from sdexp.ground.progress import say
@@ -39,7 +39,7 @@ def say_training(plan: Plan) -> None:
     if timetable.scored:
         say(
             f"validation metrics: {', '.join(recipes.judging.metrics)}, {timetable.scored} times, "
-            f"by {scored_pictures(plan.setup, timetable)} pictures"
+            f"by {plan.scored_pictures} pictures"
         )
     say(
         f"effective batch: {order.samples_per_step} = {order.batch_size} x "

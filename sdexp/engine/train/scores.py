@@ -10,9 +10,10 @@ from accelerate.utils import broadcast_object_list, gather_object
 
 from sdexp.backbone.base import PictureSet
 from sdexp.dataset.base import OpenDataset
-from sdexp.engine.evaluate.pictures import MadePictures, real_pictures
+from sdexp.engine.evaluate.asked import Asked
+from sdexp.engine.evaluate.pictures import MadePictures, PictureMaker, real_pictures
 from sdexp.engine.evaluate.scorer import MetricAtWork, Pictures, Scorer
-from sdexp.engine.prompts import choose_prompts, draws_of, sampling_of
+from sdexp.engine.prompts import choose_prompts, sampling_of
 from sdexp.engine.train.timetable import Timetable
 from sdexp.engine.train.validation import evaluating
 from sdexp.ground.errors import DivergedError
@@ -45,14 +46,20 @@ class ValidationScores:
         store: Store,
         data: OpenDataset | None,
     ) -> None:
-        """data: the val split, None where nothing of it is wanted."""
+        """data: the val split, None where nothing of it is wanted; `asked`: what is asked of it."""
+        training = recipes.training
+        config = recipes.evaluation
+        self.asked: Asked | None = None
+        if data is not None and training.validation_metrics_steps is not None:
+            prompts = choose_prompts(data, training.num_validation_prompts)
+            self.asked = Asked("", prompts, config.replicates, data)
         self._judging = recipes.judging
-        self._count = recipes.training.num_validation_prompts
         self._model = model
         self._accelerator = accelerator
         self._timetable = timetable
         self._store = store
-        self._data = data
+        sampling = sampling_of(config, timetable.resolution)
+        self._maker = PictureMaker(sampling, config.batch_size, config.seed, store, accelerator)
         self._real: dict[str, np.ndarray] = {}
 
     def at(self, step: int) -> dict[str, float]:
@@ -60,17 +67,17 @@ class ValidationScores:
 
         Nor where pictures overflow, of which a warning tells.
         """
-        if self._data is None or not self._timetable.scores(step):
+        if self.asked is None or not self._timetable.scores(step):
             return {}
         is_main = self._accelerator.is_main_process
         # Every process takes part in this, whatever became of its own pictures.
-        shares: list[Share] = gather_object([self._share(self._data)])
+        shares: list[Share] = gather_object([self._share(self.asked)])
         faults = [share.fault for share in shares if share.fault]
         if faults:
             # The loss says whether the training has; a picture may also overflow in 16 bits.
             say(f"warning: step {step}: no scores, because {faults[0]}", is_main)
             return {}
-        (told,) = broadcast_object_list([self._scores(self._data, shares) if is_main else {}])
+        (told,) = broadcast_object_list([self._scores(self.asked, shares) if is_main else {}])
         result = {name: value for name, value in told.items() if math.isfinite(value)}
         for name in told.keys() - result.keys():
             say(f"warning: step {step}: {name} is not a finite number", is_main)
@@ -78,41 +85,31 @@ class ValidationScores:
         say(f"step {step:6d}  {row}", is_main)
         return result
 
-    def _share(self, data: OpenDataset) -> Share:
+    def _share(self, asked: Asked) -> Share:
         try:
             with evaluating(self._model), self._accelerator.autocast():
-                return Share(dict(self._made(data)))
+                return Share(dict(self._made(asked)))
         except DivergedError as error:
             return Share({}, str(error))
 
-    def _made(self, data: OpenDataset) -> Iterator[tuple[int, np.ndarray]]:
+    def _made(self, asked: Asked) -> Iterator[tuple[int, np.ndarray]]:
         """Number and pictures of each of this process's batches, which are an evaluation's."""
+        batches = list(enumerate(self._maker.batches(asked)))
         rank = self._accelerator.process_index
-        count = self._accelerator.num_processes
-        config = self._judging.evaluation
-        resolution = self._timetable.resolution
-        shape = self._model.latent_shape(resolution)
-        prompts = choose_prompts(data, self._count)
-        pairs = [(prompt, r) for prompt in prompts for r in range(config.replicates)]
-        starts = range(0, len(pairs), config.batch_size)
-        for number, start in list(enumerate(starts))[rank::count]:
-            batch = pairs[start : start + config.batch_size]
-            draws = draws_of([(prompt.prompt_id, r) for prompt, r in batch], shape, config.seed)
-            captions = [prompt.caption for prompt, _ in batch]
-            sampling = sampling_of(config, resolution)
-            yield number, self._model.generate(captions, draws, sampling)
+        for number, batch in batches[rank :: self._accelerator.num_processes]:
+            yield number, self._maker.make(self._model, batch)
 
-    def _scores(self, data: OpenDataset, shares: list[Share]) -> dict[str, float]:
+    def _scores(self, asked: Asked, shares: list[Share]) -> dict[str, float]:
         """The judges are loaded for each look, so that they take no memory between."""
-        config = self._judging.evaluation
+        assert asked.data is not None
         batches = {number: made for share in shares for number, made in share.batches.items()}
         pixels = np.concatenate([batches[number] for number in sorted(batches)])
         made = MadePictures(PictureSet.of(pixels), [], 0)
         pictures = Pictures(
-            choose_prompts(data, self._count),
-            config.replicates,
+            asked.prompts,
+            asked.replicates,
             {AT_WORK: made},
-            real_pictures(data, self._timetable.resolution),
+            real_pictures(asked.data, self._timetable.resolution),
         )
         scorer = Scorer(self._judging, self._store, self._model.device)
         return {
