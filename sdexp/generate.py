@@ -11,7 +11,7 @@ from datetime import datetime
 from omegaconf import DictConfig, OmegaConf
 
 from sdexp.ground.build import typed
-from sdexp.ground.checks import at_least, at_most
+from sdexp.ground.checks import at_least, at_most, require
 from sdexp.ground.config import MOST_SAMPLING_STEPS, EvaluationConfig
 from sdexp.ground.endpoint import endpoint
 from sdexp.ground.errors import ConfigError
@@ -197,10 +197,12 @@ def _request(
     request = GenerateRequest(
         prompts=prompts,
         seeds=list(config.seeds),
-        sampler=str(evaluation.sampler),
+        sampler=str(setting("sampler")),
         num_inference_steps=setting("num_inference_steps"),  # type: ignore[arg-type]
         guidance_scale=setting("guidance_scale"),  # type: ignore[arg-type]
         negative_prompt=setting("negative_prompt"),  # type: ignore[arg-type]
+        height=config.height,
+        width=config.width,
         variants=_variants(config),
         grid=grid,
     )
@@ -208,6 +210,10 @@ def _request(
         at_least("generate", 1, num_inference_steps=request.num_inference_steps)
         at_most("generate", MOST_SAMPLING_STEPS, num_inference_steps=request.num_inference_steps)
         at_least("generate", 0, guidance_scale=request.guidance_scale)
+        for name in ("height", "width"):
+            side = config[name]
+            fits = side is None or (side >= 8 and side % 8 == 0)
+            require("generate", fits, name, side, "null or a multiple of 8")
         at_least("generate", 0, **{f"seeds[{i}]": seed for i, seed in enumerate(request.seeds)})
     except ValueError as error:
         raise ConfigError(str(error)) from error

@@ -33,6 +33,7 @@ from sdexp.model.base import (
     Framing,
     LoadedModel,
     Moments,
+    Watch,
 )
 
 LATENT = 8
@@ -157,11 +158,13 @@ class LoadedFlow(LoadedModel):
             noisy, 1000 * level, encoder_hidden_states=condition.states, added_cond_kwargs=added
         ).sample
 
-    def latent_shape(self, resolution: int) -> tuple[int, int, int]:
+    def latent_shape(self, height: int, width: int) -> tuple[int, int, int]:
         return 3, LATENT, LATENT
 
-    def generate(self, prompts: list[str], draws: Draws, sampling: Sampling) -> np.ndarray:
-        side = sampling.resolution
+    def generate(
+        self, prompts: list[str], draws: Draws, sampling: Sampling, watch: Watch | None = None
+    ) -> np.ndarray:
+        side = sampling.height
         whole = Framing((side, side), (0, 0), (side, side))
         condition = self.encode_prompts(prompts, [whole] * len(prompts))
         steps = sampling.num_inference_steps
@@ -170,6 +173,8 @@ class LoadedFlow(LoadedModel):
             for number in range(steps):
                 level = torch.full((len(prompts),), 1 - number / steps)
                 latents = latents - self.predict(latents, level, condition) / steps
+                if watch is not None:
+                    watch(number + 1, latents)
         pictures = torch.nn.functional.interpolate(latents, size=side)
         pixels = ((pictures + 1) * 127.5).clamp(0, 255).round().to(torch.uint8)
         return pixels.permute(0, 2, 3, 1).numpy()

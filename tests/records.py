@@ -93,7 +93,7 @@ def scores(metrics: dict[str, MetricRecord], **changes: Any) -> ScoresRecord:
         n_split=50,
         replicates=1,
         control=None,
-        sampling=Sampling("ddim", 20, 3.0, "", 64),
+        sampling=Sampling("ddim", 20, 3.0, "", 64, 64),
         fitted=None,
         metrics=metrics,
         applied=Applied(112, 111),

@@ -49,6 +49,8 @@ def test_what_is_asked_for_is_written_for_the_worker(
         own.num_inference_steps,
         4.5,
         "blurry",
+        None,
+        None,
         [ORIGINAL, FINETUNED],
         GridConfig(None, Fillers.prompts, 8, 140),
     )

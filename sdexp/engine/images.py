@@ -125,13 +125,12 @@ def recipe_texts(
 
     noise: the key of its stream, the seed first; origin: which model, and of which run.
     """
-    size = f"{sampling.resolution}x{sampling.resolution}"
     settings = {
         "Steps": sampling.num_inference_steps,
         "Sampler": sampling.sampler,
         "CFG scale": sampling.guidance_scale,
         "Seed": noise[0],
-        "Size": size,
+        "Size": sampling.size,
     }
     lines = [prompt]
     if sampling.negative_prompt:

@@ -98,13 +98,14 @@ class OwnPrompts(OpenDataset):
 
 
 def sampling_of(config: EvaluationConfig, resolution: int) -> Sampling:
-    """How an evaluation makes pictures with that side."""
+    """How an evaluation makes square pictures with that side."""
     return Sampling(
         sampler=str(config.sampler),
         num_inference_steps=config.num_inference_steps,
         guidance_scale=config.guidance_scale,
         negative_prompt=config.negative_prompt,
-        resolution=resolution,
+        height=resolution,
+        width=resolution,
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -104,24 +103,7 @@ def restore_adapters(
         missing=tuple(missing),
         unexpected=tuple(sorted(foreign)),
     )
-    return Restored(applied, model.unload_adapters, strength_of(model))
-
-
-def strength_of(model: LoadedModel) -> Callable[[float], None]:
-    """What scales all adapters of a model by a factor of what they have now."""
-    from peft.tuners.lora import LoraLayer
-
-    layers = [
-        m for one in model.modules().values() for m in one.modules() if isinstance(m, LoraLayer)
-    ]
-    trained = [layer.scaling[ADAPTER] for layer in layers]
-
-    def rescale(strength: float) -> None:
-        for layer, scale in zip(layers, trained, strict=True):
-            layer.scaling[ADAPTER] = scale * strength
-        model.weights_changed()
-
-    return rescale
+    return Restored(applied, model.unload_adapters, has_strength=True)
 
 
 def _sorted(

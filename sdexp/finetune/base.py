@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 class Restored:
     """Saved weights in an original: the proof, and the way back to the original's own bits.
 
-    rescale: has adapters act so many times as strongly as they were trained to; None for weights
-    without a strength.
+    has_strength: whether they are adapters, which may act more or less strongly than they were
+    trained to.
     """
 
     applied: Applied
     undo: Callable[[], None]
-    rescale: Callable[[float], None] | None = None
+    has_strength: bool = False
 
 
 @dataclass(frozen=True)
@@ -153,16 +153,16 @@ def exchange(module: nn.Module, tensors: dict[str, Tensor]) -> Applied:
     """
     import torch
 
-    own = module.state_dict()
+    own = module.state_dict(keep_vars=True)
     fitting = {k: t for k, t in tensors.items() if k in own and own[k].shape == t.shape}
     changed = 0
-    with torch.no_grad():
-        for key, tensor in fitting.items():
-            before = own[key].clone()
-            value = tensor.to(before.device, before.dtype)
-            changed += int(not torch.equal(before, value))
-            own[key].copy_(value)
-            tensors[key] = before
+    for key, tensor in fitting.items():
+        before = own[key].data
+        # A copy: what was read may lie in a file that changes.
+        value = torch.empty_like(before).copy_(tensor)
+        changed += int(not torch.equal(before, value))
+        own[key].data = value
+        tensors[key] = before
     return Applied(
         applied=len(fitting),
         changed=changed,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from sdexp.finetune.adapters import restore_adapters, strength_of
+from sdexp.finetune.adapters import restore_adapters
 from sdexp.finetune.base import AbstractFinetune, Restored, exchange_tensors, own_names
 from sdexp.finetune.formats import DIFFUSERS_FILE, PEFT_FILE
 from sdexp.finetune.layouts import likely_reason, split_key
@@ -96,7 +96,7 @@ def _of_folder(model: LoadedModel, folder: Path) -> Restored:
     }
     if inner:
         parts = [(n, restore_adapters(model, file, None, n).applied) for n, file in inner.items()]
-        return Restored(together(parts), model.unload_adapters, strength_of(model))
+        return Restored(together(parts), model.unload_adapters, has_strength=True)
     networks = {
         name: _read_network(component, folder / component.file.parent)
         for name, component in model.components().items()

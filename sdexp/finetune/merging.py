@@ -36,9 +36,67 @@ def merge_into(module: nn.Module) -> bool:
         before = base.weight.detach().clone()
         layer.merge(safe_merge=True)
         changed = changed or not torch.equal(before, base.weight)
-        parent, _, own = name.rpartition(".")
-        setattr(module.get_submodule(parent), own, base)
+        _put_base(module, name, layer)
     return changed
+
+
+class TakenOut:
+    """Adapters of LoRA, taken out of a model, which is left as it was without them."""
+
+    def __init__(self, model: LoadedModel) -> None:
+        from peft.tuners.lora import LoraLayer
+
+        self._layers: dict[str, dict[str, Any]] = {}
+        for component, module in model.modules().items():
+            layers = {n: m for n, m in module.named_modules() if isinstance(m, LoraLayer)}
+            if not layers:
+                continue
+            for name, layer in layers.items():
+                _put_base(module, name, layer)
+            del module.peft_config
+            self._layers[component] = layers
+        every = [layer for layers in self._layers.values() for layer in layers.values()]
+        self._trained = [(layer.scaling, dict(layer.scaling)) for layer in every]
+        model.weights_changed()
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of the adapters alone."""
+        return sum(
+            tensor.nbytes
+            for layers in self._layers.values()
+            for layer in layers.values()
+            for name, tensor in layer.named_parameters()
+            if not name.startswith("base_layer.")
+        )
+
+    def worked_in(self, strength: float) -> dict[str, dict[str, Tensor]]:
+        """The weights of the adapted layers with the adapters' work in them, by network and name.
+
+        strength: how many times as strongly as they were trained to; the model stays as it is.
+        """
+        for scaling, trained in self._trained:
+            scaling.update({name: scale * strength for name, scale in trained.items()})
+        return {
+            component: {f"{name}.weight": _worked_in(layer) for name, layer in layers.items()}
+            for component, layers in self._layers.items()
+        }
+
+
+def _worked_in(layer: Any) -> Tensor:
+    weight = layer.get_base_layer().weight
+    plain = weight.data
+    layer.merge(safe_merge=True)
+    made: Tensor = weight.data
+    weight.data = plain
+    layer.merged_adapters.clear()
+    return made
+
+
+def _put_base(module: nn.Module, name: str, layer: Any) -> None:
+    """Have a network hold a layer again in the place of the one that PEFT put around it."""
+    parent, _, own = name.rpartition(".")
+    setattr(module.get_submodule(parent), own, layer.get_base_layer())
 
 
 def merged(module: nn.Module) -> tuple[dict[str, Tensor], bool]:

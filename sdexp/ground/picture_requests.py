@@ -60,7 +60,10 @@ class GridConfig:
 
 @dataclass(frozen=True)
 class GenerateRequest:
-    """A picture for each state of the weights, prompt and seed; with `grid.main` a grid instead."""
+    """A picture for each state of the weights, prompt and seed; with `grid.main` a grid instead.
+
+    height, width: pixels; None as in the run's evaluation.
+    """
 
     prompts: list[str]
     seeds: list[int]
@@ -68,5 +71,7 @@ class GenerateRequest:
     num_inference_steps: int
     guidance_scale: float
     negative_prompt: str
+    height: int | None
+    width: int | None
     variants: list[Variant]
     grid: GridConfig

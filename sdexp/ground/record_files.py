@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 # Of all records; raised when one of them changes.
-FORMAT = 2
+FORMAT = 3
 
 T = TypeVar("T")
 

@@ -19,11 +19,17 @@ class Sampler(StrEnum):
 class Sampling:
     """How pictures are made; the same for every model that is compared.
 
-    `resolution` is the side of the square picture in pixels.
+    `height` and `width` of a picture are pixels.
     """
 
     sampler: str
     num_inference_steps: int
     guidance_scale: float
     negative_prompt: str
-    resolution: int
+    height: int
+    width: int
+
+    @property
+    def size(self) -> str:
+        """As people write it, the width first."""
+        return f"{self.width}x{self.height}"

@@ -18,6 +18,7 @@ from sdexp.ground.config import (
 )
 from sdexp.ground.folders import FoldersConfig
 from sdexp.ground.picture_requests import GridConfig
+from sdexp.ground.sampling import Sampler
 
 
 @dataclass
@@ -65,9 +66,12 @@ class GenerateRoot:
     checkpoints: list[int] = MISSING
     strengths: list[float] = MISSING
     grid: GridConfig = MISSING
+    sampler: Sampler | None = MISSING
     num_inference_steps: int | None = MISSING
     guidance_scale: float | None = MISSING
     negative_prompt: str | None = MISSING
+    height: int | None = MISSING
+    width: int | None = MISSING
 
 
 @dataclass

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from sdexp.ground.fingerprints import NetworkState, SeenFile
 from sdexp.ground.sampling import Sampling
@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 
-# What published files put before the tensors of a CLIP text encoder; transformers 5 dropped it in
-# one class.
+# Told after each step of a sampler: its number, from 1, and the latents [B, C, h, w].
+Watch: TypeAlias = "Callable[[int, Tensor], None]"
+# What published files put before the tensors of a CLIP text encoder; transformers 5 dropped it.
 TEXT_PREFIX = "text_model."
 
 
@@ -48,7 +49,7 @@ class Framing:
 class Condition:
     """What a family's text side gives to its network: nobody else looks inside.
 
-    states: [B, L, D]; pooled: [B, P] and sizes: [B, 6] where the family has them.
+    states: [B, L, D]; pooled: [B, P], sizes: [B, 6] or None.
     """
 
     states: Tensor
@@ -73,10 +74,10 @@ class Component:
 
     file: of its weights, below a folder of the diffusers layout; tensor_prefix: what published
     files put before the names of its tensors; adapter_prefix: the same in files of adapters, None
-    where it takes none; settings: its configuration, with the text of its config.json. unread: how
-    the names of tensors begin that the family never reads, such as a layer behind its condition.
-    flat_prefix: what kohya's adapters put before names whose dots are underscores; original_name:
-    from the name of a layer to that in the family's original layout.
+    where it takes none; settings: the text of its config.json; unread: how the names of tensors
+    begin that the family never reads, such as a layer behind its condition; flat_prefix: what
+    kohya's adapters put before names whose dots are underscores; original_name: from the name of a
+    layer to that in the family's original layout.
     """
 
     module: nn.Module
@@ -92,8 +93,7 @@ class Component:
 class AbstractNoiseSchedule(ABC):
     """How noise is added and what the network is asked for.
 
-    A level says how noisy a sample is, in the schedule's own measure: a whole timestep, or a time
-    from 0 to 1. Levels come one for each sample, [B].
+    A level, one for each sample, says how noisy it is: a whole timestep, or a time from 0 to 1.
     """
 
     @abstractmethod
@@ -143,10 +143,7 @@ class LoadedModel(ABC):
         return {name: component.module for name, component in self.components().items()}
 
     def original_tensors(self, tensors: dict[str, Tensor]) -> dict[str, dict[str, Tensor]]:
-        """Tensors of a file in the family's original layout, by network and their names in memory.
-
-        Nothing where the file has another layout.
-        """
+        """Those of a file in the family's original layout, by network and their names in memory."""
         return {}
 
     def files(self) -> dict[str, SeenFile]:
@@ -168,8 +165,7 @@ class LoadedModel(ABC):
     def freeze_in(self, dtype: torch.dtype, pictures_too: bool = True) -> None:
         """Keep every number that does not train in a type; what trains stays as it is.
 
-        Float32 stays where a type is too small, where pictures are encoded unless `pictures_too`,
-        and in packed convolutions, which compute with numbers of their own.
+        Float32 stays where a type is too small, and unless `pictures_too` where they are encoded.
         """
         from sdexp.model.packed import PackedConv2d
 
@@ -219,11 +215,13 @@ class LoadedModel(ABC):
         """The network's output for noisy latents [B, C, h, w] at levels [B]."""
 
     @abstractmethod
-    def latent_shape(self, resolution: int) -> tuple[int, int, int]:
-        """(C, h, w) of the latents of a square picture with that side."""
+    def latent_shape(self, height: int, width: int) -> tuple[int, int, int]:
+        """(C, h, w) of the latents of a picture of so many pixels."""
 
     @abstractmethod
-    def generate(self, prompts: list[str], draws: Draws, sampling: Sampling) -> np.ndarray:
+    def generate(
+        self, prompts: list[str], draws: Draws, sampling: Sampling, watch: Watch | None = None
+    ) -> np.ndarray:
         """Pictures uint8 [B, H, W, 3]; what a picture is does not depend on the others."""
 
     @abstractmethod

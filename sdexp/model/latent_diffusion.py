@@ -17,7 +17,7 @@ from sdexp.ground.fingerprints import (
     tokenizer_sha256,
 )
 from sdexp.ground.sampling import Sampling
-from sdexp.model.base import Component, Condition, Draws, Framing, LoadedModel, Moments
+from sdexp.model.base import Component, Condition, Draws, Framing, LoadedModel, Moments, Watch
 from sdexp.model.discrete import DiscreteSchedule
 from sdexp.model.files import settings_text
 from sdexp.model.original_names import original_name
@@ -148,11 +148,13 @@ class LoadedLatentDiffusion(LoadedModel):
             added_cond_kwargs=self.text.added(condition),
         ).sample
 
-    def latent_shape(self, resolution: int) -> tuple[int, int, int]:
-        side = resolution // self.pipeline.vae_scale_factor
-        return self.vae.config.latent_channels, side, side
+    def latent_shape(self, height: int, width: int) -> tuple[int, int, int]:
+        factor = self.pipeline.vae_scale_factor
+        return self.vae.config.latent_channels, height // factor, width // factor
 
-    def generate(self, prompts: list[str], draws: Draws, sampling: Sampling) -> np.ndarray:
+    def generate(
+        self, prompts: list[str], draws: Draws, sampling: Sampling, watch: Watch | None = None
+    ) -> np.ndarray:
         import torch
 
         pipeline = self.pipeline
@@ -163,13 +165,14 @@ class LoadedLatentDiffusion(LoadedModel):
         with torch.inference_mode():
             result = pipeline(
                 **texts,
-                height=sampling.resolution,
-                width=sampling.resolution,
+                height=sampling.height,
+                width=sampling.width,
                 num_inference_steps=sampling.num_inference_steps,
                 guidance_scale=sampling.guidance_scale,
                 latents=draws.latents.to(self.device, self.unet.dtype),
                 generator=draws.generators,
                 output_type="pt",
+                callback_on_step_end=None if watch is None else partial(_told, watch),
             )
         if not bool(result.images.isfinite().all()):
             raise DivergedError(
@@ -220,6 +223,12 @@ class LoadedLatentDiffusion(LoadedModel):
 
     def weights_changed(self) -> None:
         self._prints.clear()
+
+
+def _told(watch: Watch, pipeline: Any, step: int, level: Any, values: Any) -> dict[str, Any]:
+    """What diffusers calls after each step, and in which nothing is changed."""
+    watch(step + 1, values["latents"])
+    return {}
 
 
 def _settings(config: Any) -> dict[str, Any]:

@@ -42,7 +42,7 @@ def case(request: Any, new_run: Any, recipes: Any) -> tuple[str, RunFolder, Any,
     strategy.save(model, run.weights)
     fresh = original()
     apply_weights(strategy, fresh, run.weights)
-    sampling = Sampling("ddim", 3, 3.0, "", 64)
+    sampling = Sampling("ddim", 3, 3.0, "", 64, 64)
     made = fresh.generate(["a big red heart"], Draws(NOISE, [torch.Generator()]), sampling)
     return request.param, run, replace(recipes(), finetune=strategy), made.astype(int)
 

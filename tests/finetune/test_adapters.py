@@ -22,11 +22,11 @@ UNET = ["to_q", "to_k", "to_v", "to_out.0"]
 BOTH = [*UNET, "q_proj", "v_proj"]
 # Layers of every kind that adapters are made for.
 WIDE = [*BOTH, "conv1", "conv_in", "proj_in", "proj_out", "time_emb_proj", "downsamplers.0.conv"]
-SAMPLING = Sampling("ddim", 2, 3.0, "", 64)
+SAMPLING = Sampling("ddim", 2, 3.0, "", 64, 64)
 
 
 def picture(model: LoadedModel) -> np.ndarray:
-    shape = model.latent_shape(64)
+    shape = model.latent_shape(64, 64)
     return model.generate(["a photo of a cat"], draws(shape, 1), SAMPLING).astype(int)
 
 

@@ -33,7 +33,7 @@ STRATEGIES = {
         use_rslora=True,
     ),
 }
-SAMPLING = Sampling("ddim", 2, 3.0, "", 64)
+SAMPLING = Sampling("ddim", 2, 3.0, "", 64, 64)
 
 
 def trained(folders: dict[str, Path], family: str, strategy: Lora) -> LoadedModel:
@@ -47,7 +47,7 @@ def trained(folders: dict[str, Path], family: str, strategy: Lora) -> LoadedMode
 
 
 def picture(model: LoadedModel) -> np.ndarray:
-    made = model.generate(["a photo of a cat"], draws(model.latent_shape(64), 1), SAMPLING)
+    made = model.generate(["a photo of a cat"], draws(model.latent_shape(64, 64), 1), SAMPLING)
     return made.astype(int)
 
 

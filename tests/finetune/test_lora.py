@@ -98,7 +98,7 @@ def test_inputs_that_are_not_copied_change_no_bit(use_dora: bool) -> None:
                 assert part.cast_input_dtype_enabled == use_dora
                 part.cast_input_dtype_enabled = casts or use_dora
         generator = torch.Generator().manual_seed(1)
-        noise = torch.randn((2, *model.latent_shape(64)), generator=generator)
+        noise = torch.randn((2, *model.latent_shape(64, 64)), generator=generator)
         framings = [Framing((64, 64), (0, 0), (64, 64))] * 2
         with torch.autocast("cpu", torch.bfloat16):
             condition = model.encode_prompts(["a red heart", "a blue star"], framings)

@@ -20,7 +20,7 @@ PROMPTS = ["a big red heart", "two dogs"]
 
 
 def pictures(model: LoadedModel) -> np.ndarray:
-    made = model.generate(PROMPTS, draws((4, 8, 8), 2), Sampling("ddim", 3, 3.0, "", 64))
+    made = model.generate(PROMPTS, draws((4, 8, 8), 2), Sampling("ddim", 3, 3.0, "", 64, 64))
     return made.astype(int)
 
 

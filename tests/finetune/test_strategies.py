@@ -58,7 +58,7 @@ STRATEGIES: dict[str, AbstractFinetune] = {
 }
 # Merged weights differ by rounding from those beside which an adapter works.
 ROUNDED = ("loha", "lokr", "oft")
-SAMPLING = Sampling("ddim", 3, 3.0, "", 64)
+SAMPLING = Sampling("ddim", 3, 3.0, "", 64, 64)
 FRAMING = Framing((64, 64), (0, 0), (64, 64))
 NOISE = torch.randn(1, 8, 8, 8, generator=torch.Generator().manual_seed(1))
 

@@ -34,13 +34,13 @@ def test_records_come_back_as_they_were_written(tmp_path: Path, record: Any) -> 
         (b"", "damaged"),
         (b"\x89PNG\x00", "damaged"),
         (b"[1, 2]", "holds no record"),
-        (b'{"format": 2, "status": "fini', "damaged"),
+        (b'{"format": 3, "status": "fini', "damaged"),
         (b"[" * 100_000, "damaged"),
-        (b"{}", "has format 0, this version of sdexp reads 2"),
+        (b"{}", "has format 0, this version of sdexp reads 3"),
         (b'{"format": 3}', "has format 3"),
-        (b'{"format": 2, "status": "done"}', "damaged (status: Input should be 'waiting'"),
-        (b'{"format": 2, "training": {"steps": 3}}', "damaged (training.epochs: "),
-        (b'{"format": 2, "exit_code": "x"}', "damaged (exit_code: "),
+        (b'{"format": 3, "status": "done"}', "damaged (status: Input should be 'waiting'"),
+        (b'{"format": 3, "training": {"steps": 3}}', "damaged (training.epochs: "),
+        (b'{"format": 3, "exit_code": "x"}', "damaged (exit_code: "),
     ],
 )
 def test_what_does_not_fit_is_one_line(tmp_path: Path, data: bytes, words: str) -> None:

@@ -28,7 +28,7 @@ def test_pictures_are_those_of_the_plain_pipeline(
 ) -> None:
     guidance = 0.0 if "turbo" in family else 4.0
     model = of(folders, family).load("cpu")
-    made = model.generate(PROMPTS, draws(SHAPE, 2), Sampling(sampler, 3, guidance, "", 64))
+    made = model.generate(PROMPTS, draws(SHAPE, 2), Sampling(sampler, 3, guidance, "", 64, 64))
     plain = PIPELINES[KINDS[family]].from_pretrained(folders[family], safety_checker=None)
     plain.set_progress_bar_config(disable=True)
     plain.scheduler = new_sampler(sampler, plain.scheduler.config)
@@ -53,7 +53,7 @@ def test_a_picture_depends_on_its_own_chance_alone(
     folders: dict[str, Path], family: str, sampler: str
 ) -> None:
     model = of(folders, family).load("cpu")
-    sampling = Sampling(sampler, 3, 3.0, "a dog", 64)
+    sampling = Sampling(sampler, 3, 3.0, "a dog", 64, 64)
     together = model.generate(PROMPTS, draws(SHAPE, 2), sampling).astype(int)
     alone = model.generate(PROMPTS[1:], draws(SHAPE, 1, first=1), sampling).astype(int)
     assert abs(together[1] - alone[0]).max() <= 1
@@ -65,7 +65,7 @@ def test_a_picture_that_is_no_number_is_an_error(folders: dict[str, Path]) -> No
     with torch.no_grad():
         unet.conv_out.bias.fill_(float("nan"))
     with pytest.raises(DivergedError, match="no finite numbers"):
-        model.generate(["a dog"], draws(SHAPE, 1), Sampling("ddim", 1, 3.0, "", 64))
+        model.generate(["a dog"], draws(SHAPE, 1), Sampling("ddim", 1, 3.0, "", 64, 64))
 
 
 def test_what_does_not_train_is_kept_in_half_where_it_fits(folders: dict[str, Path]) -> None:

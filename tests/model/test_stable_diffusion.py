@@ -15,7 +15,7 @@ from sdexp.model.base import Draws, Framing, Moments
 from sdexp.model.latent_diffusion import LoadedLatentDiffusion
 from tests.checkpoints import draws, of, recipe
 
-SAMPLING = Sampling("ddim", 3, 3.0, "", 64)
+SAMPLING = Sampling("ddim", 3, 3.0, "", 64, 64)
 PROMPTS = ["a big red heart", "a small blue star above a big pink circle", "stripes", ""]
 
 
@@ -72,7 +72,7 @@ def test_generation_equals_the_plain_pipeline(model: LoadedLatentDiffusion) -> N
 
 @pytest.mark.parametrize("sampler", ["ddim", "dpm_solver"])
 def test_samplers_keep_no_state(model: LoadedLatentDiffusion, sampler: str) -> None:
-    sampling = Sampling(sampler, 4, 2.0, "", 64)
+    sampling = Sampling(sampler, 4, 2.0, "", 64, 64)
     first = model.generate(PROMPTS[:1], noise(1), sampling)
     model.generate(PROMPTS[:1], noise(1), SAMPLING)
     assert (model.generate(PROMPTS[:1], noise(1), sampling) == first).all()
@@ -81,8 +81,8 @@ def test_samplers_keep_no_state(model: LoadedLatentDiffusion, sampler: str) -> N
 def test_guidance_and_negative_prompt_count(model: LoadedLatentDiffusion) -> None:
     base = model.generate(PROMPTS[:1], noise(1), SAMPLING)
     for other in (
-        Sampling("ddim", 3, 1.0, "", 64),
-        Sampling("ddim", 3, 3.0, "a blue star", 64),
+        Sampling("ddim", 3, 1.0, "", 64, 64),
+        Sampling("ddim", 3, 3.0, "a blue star", 64, 64),
     ):
         assert (model.generate(PROMPTS[:1], noise(1), other) != base).any()
 
@@ -152,7 +152,7 @@ def test_a_checkpoint_may_begin_from_noise_alone(folders: dict[str, Path]) -> No
         model.fingerprints()["scheduler"]
         != of(folders, "sd2").load("cpu").fingerprints()["scheduler"]
     )
-    made = model.generate(PROMPTS[:1], draws((4, 8, 8), 1), Sampling("ddim", 3, 3.0, "", 64))
+    made = model.generate(PROMPTS[:1], draws((4, 8, 8), 1), Sampling("ddim", 3, 3.0, "", 64, 64))
     assert made.std() > 5
     with pytest.raises(DataError, match="sd1: epsilon prediction with rescale_betas_zero_snr"):
         replace(of(folders, "sd1"), rescale_betas_zero_snr=True).load("cpu")

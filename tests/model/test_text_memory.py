@@ -28,7 +28,7 @@ def test_a_prompt_that_comes_again_is_not_encoded(folders: dict[str, Path], fami
 def test_a_training_reads_what_was_kept_for_pictures(folders: dict[str, Path]) -> None:
     model = of(folders, "sd1").load("cpu")
     model.remember_prompts(10**9)
-    model.generate(["a dog"], draws((4, 8, 8), 1), Sampling("ddim", 1, 3.0, "", 64))
+    model.generate(["a dog"], draws((4, 8, 8), 1), Sampling("ddim", 1, 3.0, "", 64, 64))
     unet = model.modules()["unet"].requires_grad_(True)
     condition = model.encode_prompts(["a dog"], FRAMINGS[:1])
     model.predict(torch.zeros(1, 4, 8, 8), torch.tensor([5]), condition).sum().backward()

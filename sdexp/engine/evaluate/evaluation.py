@@ -144,7 +144,7 @@ def _make_pictures(work: Evaluation, accelerator: Accelerator) -> Shown | None:
     model = recipes.model.load(str(accelerator.device))
     check_original(work.run, model.fingerprints())
     maker = _maker(work, model, accelerator)
-    side = maker.sampling.resolution
+    side = maker.sampling.height
     _look_first(work, model, accelerator, (side, len(prompts), len(data)))
     found = _of_both(work, maker, model, asked)
     if found is None:

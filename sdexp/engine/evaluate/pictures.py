@@ -134,7 +134,7 @@ class PictureMaker:
         """The pictures of a batch, uint8 [N, H, W, 3], by way of no store."""
         captions = [prompt.caption for prompt, _ in batch]
         keys = [(prompt.prompt_id, replicate) for prompt, replicate in batch]
-        shape = model.latent_shape(self.sampling.resolution)
+        shape = model.latent_shape(self.sampling.height, self.sampling.width)
         draws = draws_of(keys, shape, self.seed)
         with interruptible():
             return model.generate(captions, draws, self.sampling)

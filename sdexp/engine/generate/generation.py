@@ -75,10 +75,12 @@ def _make(run: RunFolder, layout: AbstractLayout, picture_of: PictureOf, variant
 
 
 def _sampling(model: LoadedModel, recipes: Recipes, request: GenerateRequest) -> Sampling:
+    side = recipes.training.resolution or model.sample_size
     return Sampling(
         sampler=request.sampler,
         num_inference_steps=request.num_inference_steps,
         guidance_scale=request.guidance_scale,
         negative_prompt=request.negative_prompt,
-        resolution=recipes.training.resolution or model.sample_size,
+        height=request.height or side,
+        width=request.width or side,
     )

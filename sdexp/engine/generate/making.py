@@ -29,7 +29,7 @@ class PictureOf:
         return picture
 
     def _make(self, prompt: str, seed: int) -> dict[str, np.ndarray]:
-        shape = self.model.latent_shape(self.sampling.resolution)
+        shape = self.model.latent_shape(self.sampling.height, self.sampling.width)
         draws = draws_of([("generate", 0)], shape, seed)
         with interruptible():
             return {"pixels": self.model.generate([prompt], draws, self.sampling)}

@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sdexp.engine.weights import apply_weights
-from sdexp.ground.errors import ConfigError
+from sdexp.engine.switching import Switchable
 from sdexp.ground.picture_requests import Variant
 from sdexp.ground.run import RunFolder
 from sdexp.model.base import LoadedModel
@@ -22,15 +21,6 @@ def as_variant(
     if variant.is_original:
         yield
         return
-    restored = apply_weights(recipes.finetune, model, run.served(variant.step))
-    try:
-        if variant.strength != 1:
-            if restored.rescale is None:
-                raise ConfigError(
-                    f"strengths=[{variant.strength:g}]: these weights are whole networks; only "
-                    "adapters have a strength"
-                )
-            restored.rescale(variant.strength)
+    weights = Switchable(model, recipes.finetune, run.served(variant.step))
+    with weights.put_in(variant.strength):
         yield
-    finally:
-        restored.undo()

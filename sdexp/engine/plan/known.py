@@ -83,7 +83,7 @@ def _moments(
     if setup.pictures.cache is None:
         return NOTHING
     found = sum(_is_encoded(item) for item in items)
-    channels, height, width = setup.model.latent_shape(timetable.resolution)
+    channels, height, width = setup.model.latent_shape(timetable.resolution, timetable.resolution)
     entry = 2 * 4 * channels * height * width + ENTRY_BYTES
     return Known(total, looked, found, round(total * (views - found / looked)) * entry)
 

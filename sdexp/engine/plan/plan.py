@@ -156,7 +156,7 @@ def measure(plan: Plan) -> Measured:
     updater.update(batches)
     step = updater.update(batches).seconds
     resolution = plan.timetable.resolution
-    draws = draws_of([("plan", 0)], setup.model.latent_shape(resolution), 0)
+    draws = draws_of([("plan", 0)], setup.model.latent_shape(resolution, resolution), 0)
     caption = setup.data.captions(0)[0]
     began = time.monotonic()
     with evaluating(setup.model), setup.accelerator.autocast():

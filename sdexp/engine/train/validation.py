@@ -83,7 +83,7 @@ class Validation:
             return
         captions = self._captions(self.data)
         keys = [(key, 0) for key, _ in captions]
-        shape = self.model.latent_shape(self.timetable.resolution)
+        shape = self.model.latent_shape(self.sampling.height, self.sampling.width)
         shown = [caption for _, caption in captions]
         try:
             with evaluating(self.model), self.accelerator.autocast():

@@ -97,7 +97,7 @@ def _evaluation(scores: ScoresRecord) -> list[str]:
             f"The original and the fine-tuned model made pictures of the same {scores.n_prompts} "
             f"prompts {own}{several}, from the same noise, with the {scores.sampling.sampler} "
             f"sampler in {scores.sampling.num_inference_steps} steps at guidance "
-            f"{scores.sampling.guidance_scale} and {scores.sampling.resolution} pixels."
+            f"{scores.sampling.guidance_scale} and {scores.sampling.size} pixels."
         )
     else:
         made = f"Two folders of {scores.n_prompts} pictures were compared, {scores.fitted}."

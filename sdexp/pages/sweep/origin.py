@@ -59,9 +59,9 @@ def _other_settings(sweep: Sweep) -> list[str]:
                 "same way"
             )
     samplings = [job.scores.sampling for job in jobs if job.scores]
-    sizes = {sampling.resolution for sampling in samplings if sampling}
+    sizes = {sampling.size for sampling in samplings if sampling}
     if len(sizes) > 1:
-        lines.append(f"the pictures have different sizes ({listed(sorted(sizes))} pixels)")
+        lines.append(f"the pictures have different sizes ({', '.join(sorted(sizes))} pixels)")
     primaries = sorted({job.scores.primary for job in jobs if job.scores})
     if len(primaries) > 1:
         lines.append(

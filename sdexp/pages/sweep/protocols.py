@@ -85,7 +85,7 @@ def _words(job: JobFacts) -> str:
     if scores.sampling is not None:
         made = (
             f", {scores.sampling.sampler} in {scores.sampling.num_inference_steps} steps, guidance "
-            f"{scores.sampling.guidance_scale}, {scores.sampling.resolution} pixels"
+            f"{scores.sampling.guidance_scale}, {scores.sampling.size} pixels"
         )
     data = _data(job)
     told = f" ({data[:8]})" if data else ""

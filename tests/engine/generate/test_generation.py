@@ -93,6 +93,6 @@ def test_weights_that_have_no_strength_are_told_before_any_picture(
     trainer_of(run, recipes(*words), store).train()
     folder = run.path / "made"
     variants = (ORIGINAL, FINETUNED, Variant("strength 0.5", strength=0.5))
-    with pytest.raises(ConfigError, match=r"strengths=\[0.5\]: these weights are whole networks"):
+    with pytest.raises(ConfigError, match="strength 0.5: these weights are whole networks"):
         generate(run, folder, recipes(*words), store, request(["x"], [1], variants))
     assert not folder.exists()

@@ -25,7 +25,9 @@ def run(new_run: Any, recipes: Any, store: Store, tiny: str) -> Run:
 def said(model: LoadedModel) -> torch.Tensor:
     """What the network says of fixed noise."""
     generator = torch.Generator().manual_seed(0)
-    noise = torch.randn((1, *model.latent_shape(model.sample_size)), generator=generator)
+    noise = torch.randn(
+        (1, *model.latent_shape(model.sample_size, model.sample_size)), generator=generator
+    )
     side = model.sample_size
     condition = model.encode_prompts(["a"], [Framing((side, side), (0, 0), (side, side))])
     with torch.no_grad():
@@ -38,7 +40,9 @@ def test_strengths_are_those_of_plain_diffusers(run: Run, tiny: str) -> None:
     pipe = StableDiffusionPipeline.from_pretrained(tiny.partition("=")[2], safety_checker=None)
     pipe.load_lora_weights(folder.weights, adapter_name="mine")
     generator = torch.Generator().manual_seed(0)
-    noise = torch.randn((1, *model.latent_shape(model.sample_size)), generator=generator)
+    noise = torch.randn(
+        (1, *model.latent_shape(model.sample_size, model.sample_size)), generator=generator
+    )
     for strength in (0.25, 1.0, 1.5):
         pipe.set_adapters("mine", strength)
         tokens = pipe.tokenizer(

@@ -39,7 +39,9 @@ def request(
     negative_prompt: str = "",
 ) -> GenerateRequest:
     """Two steps of sampling."""
-    return GenerateRequest(prompts, seeds, "ddim", 2, 2.5, negative_prompt, [*variants], grid)
+    return GenerateRequest(
+        prompts, seeds, "ddim", 2, 2.5, negative_prompt, None, None, [*variants], grid
+    )
 
 
 def png_names(folder: Path) -> set[str]:

@@ -88,7 +88,7 @@ class Sample:
 def samples(recipes: Recipes, run: RunFolder, store: Store) -> Iterator[list[Sample]]:
     """Those of each step."""
     setup = set_up(run, recipes, store)
-    shape = setup.model.latent_shape(64)
+    shape = setup.model.latent_shape(64, 64)
     order = setup.timetable.order
     for step in range(STEPS):
         batch = []
