@@ -6,13 +6,16 @@ PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lock
+.PHONY: help demo app test check lock
 
 help:  ## Show these lines
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(STAMP)  ## Train and evaluate the embedded default, write report.html
 	$(PY) -m sdexp.train
+
+app: $(STAMP)  ## Try the runs of outputs/ in the browser; ARGS="port=8000"
+	$(PY) -m sdexp.app $(ARGS)
 
 # Two workers with a core each are faster than one with two.
 test: $(STAMP)  ## Run the tests; ARGS="-m 'not slow'" for the quick ones

@@ -9,6 +9,7 @@ from typing import Any
 from sdexp.backbone.base import AbstractBackbone
 from sdexp.dataset.base import AbstractDataset
 from sdexp.finetune.base import AbstractFinetune
+from sdexp.finetune.given import Given
 from sdexp.ground.agreement import check_in_backward
 from sdexp.ground.assets import hub_is_reachable
 from sdexp.ground.build import (
@@ -218,6 +219,11 @@ def _build_each(config: Config, faults: Faults, group: str, base: type[Any]) -> 
         str(name): faults.catch(partial(build, f"{group}.{name}", node, base))
         for name, node in chosen(config, group).items()
     }
+
+
+def given(folder: Path) -> AbstractFinetune:
+    """Weights of a folder in whatever form they come, such as an export."""
+    return Given([], str(folder))
 
 
 def _build_optimizer(config: Config) -> AbstractOptimizer:

@@ -1,5 +1,6 @@
 """Pictures as arrays: squares, tensors and files."""
 
+import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -110,12 +111,20 @@ def read_png(path: Path) -> np.ndarray:
 
 def save_png(pixels: np.ndarray, path: Path, texts: Mapping[str, str] = NO_TEXTS) -> None:
     """Write uint8 [H, W, 3] without loss; equal pixels and texts give equal bytes."""
+    data = png_bytes(pixels, texts)
+    with disk_faults(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+
+
+def png_bytes(pixels: np.ndarray, texts: Mapping[str, str] = NO_TEXTS) -> bytes:
+    """The file that `save_png` writes."""
     info = PngInfo()
     for key, text in texts.items():
         info.add_itxt(key, text)
-    with disk_faults(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(pixels).save(path, format="PNG", pnginfo=info)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, format="PNG", pnginfo=info)
+    return file.getvalue()
 
 
 def recipe_texts(

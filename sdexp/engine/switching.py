@@ -103,6 +103,15 @@ def swap(model: LoadedModel, tensors: Tensors) -> None:
             places[key].data = tensor
 
 
+def share(model: LoadedModel, other: LoadedModel) -> None:
+    """Have a model hold the other's tensors of each network that is the same in both."""
+    prints = _network_prints(other)
+    theirs = tensors_of(other)
+    own = tensors_of(model)
+    same = [name for name, print_ in _network_prints(model).items() if prints.get(name) == print_]
+    _put(model, own | {name: theirs[name] for name in same})
+
+
 def _put(model: LoadedModel, tensors: Tensors) -> None:
     for name, module in model.modules().items():
         for key, place in module.state_dict(keep_vars=True).items():

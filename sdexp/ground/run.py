@@ -174,6 +174,11 @@ class RunFolder(EvaluationFolder):
         return self.path / "images" / "validation"
 
     @property
+    def votes(self) -> Path:
+        """What people chose who did not know whose pictures they saw."""
+        return self.path / "votes.jsonl"
+
+    @property
     def wandb(self) -> Path:
         return self.path / "wandb"
 

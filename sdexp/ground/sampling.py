@@ -15,6 +15,10 @@ class Sampler(StrEnum):
     pndm = "pndm"
 
 
+# The key of the noise that a seed gives by itself; an evaluation's is the prompt and the replicate.
+OWN_NOISE = ("generate", 0)
+
+
 @dataclass(frozen=True)
 class Sampling:
     """How pictures are made; the same for every model that is compared.

@@ -17,6 +17,7 @@ from sdexp.ground.errors import ConfigError
 from sdexp.ground.files import named_path
 from sdexp.ground.nested import leaves
 from sdexp.ground.run import RunFolder
+from sdexp.launch.app_settings import AppSettings
 from sdexp.launch.arguments import quoted
 from sdexp.launch.explain import Command, explain
 from sdexp.launch.files import CONF, GLOBAL_GROUPS, check_chosen, groups, option_file, own_folder
@@ -40,6 +41,7 @@ ROOTS = {
     "prepare": PrepareRoot,
     "report": ReportRoot,
     "store": StoreRoot,
+    "app": AppSettings,
 }
 # What a person names anew in every command.
 NAMED_BY_COMMAND = ("run", "prompt", "format")

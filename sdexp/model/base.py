@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 # Told after each step of a sampler: its number, from 1, and the latents [B, C, h, w].
-Watch: TypeAlias = "Callable[[int, Tensor], None]"
+Watch: TypeAlias = Callable[[int, "Tensor"], None]
 # What published files put before the tensors of a CLIP text encoder; transformers 5 dropped it.
 TEXT_PREFIX = "text_model."
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 PACKAGE = "sdexp"
-DOORS = ("train", "evaluate", "generate", "export", "prepare", "report", "store")
+DOORS = ("train", "evaluate", "generate", "export", "prepare", "report", "store", "app")
 # What lies at the top beside the doors.
 TOP = ("__main__", "api", "recipes", "worker")
 PARTS = (
@@ -26,8 +26,10 @@ BELOW_LAUNCH = {"pages/prepare", "pages/run", "pages/sweep", *BELOW_ENGINE}
 # From the top down: a room may import from itself and from the rooms that its line names.
 ROOMS: dict[str, set[str]] = {
     **{door: {"launch", *BELOW_LAUNCH} for door in DOORS},
+    "app": {"service", "launch", "ground"},
     "__main__": {"launch"},
     "api": {"train", "evaluate", "launch", "engine", *BELOW_LAUNCH},
+    "service": {"launch", *BELOW_LAUNCH},
     "launch": BELOW_LAUNCH,
     "worker": {
         "engine",
@@ -38,6 +40,8 @@ ROOMS: dict[str, set[str]] = {
         "engine/prepare",
         *BELOW_ENGINE,
     },
+    # The process that owns the models of the service.
+    "engine/serve": {"engine/train", "engine/evaluate", "engine/generate", "engine", *BELOW_ENGINE},
     "engine/plan": {"engine/train", "engine/evaluate", "engine", *BELOW_ENGINE},
     "engine/prepare": {"engine/train", "engine", *BELOW_ENGINE},
     # A training may ask how good its pictures are.
@@ -63,6 +67,8 @@ UNTESTED |= {
     "ground/errors.py",
     "ground/sampling.py",
     "launch/roots.py",
+    "service/house.py",
+    "service/refusals.py",
 }
 DESERIALISERS = {"pickle", "cloudpickle", "dill", "marshal", "shelve"}
 LONGEST_FILE = 300

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from sdexp.engine.generate.fillers import pool_of
 from sdexp.engine.generate.grid import Grid
-from sdexp.engine.generate.layout import AbstractLayout
+from sdexp.engine.generate.layout import AbstractLayout, Wanted
 from sdexp.engine.generate.making import PictureOf
 from sdexp.engine.generate.scores import write_scores
 from sdexp.engine.generate.sheets import Sheets
@@ -61,17 +61,20 @@ def _make(run: RunFolder, layout: AbstractLayout, picture_of: PictureOf, variant
     total = len(layout.wanted)
     progress = Progress(f"pictures of the {variant.name}", total, 0, total > 1, unit="picture")
     for place, wanted in enumerate(layout.wanted):
-        texts = recipe_texts(
-            wanted.prompt,
-            (wanted.seed,),
-            picture_of.sampling,
-            weights=variant.name,
-            run=run.path.name,
-        )
-        picture = picture_of(wanted.prompt, wanted.seed)
+        picture = picture_of(wanted).pixels
+        texts = texts_of(wanted, picture_of.sampling, variant, run)
         save_png(picture, layout.file(variant, place), texts)
         progress.advance("")
     progress.close()
+
+
+def texts_of(
+    wanted: Wanted, sampling: Sampling, variant: Variant, run: RunFolder
+) -> dict[str, str]:
+    """What a picture was made by, for its PNG; the original's are of no run."""
+    origin = {} if variant.is_original else {"run": run.path.name}
+    noise = wanted.noise_key
+    return recipe_texts(wanted.prompt, noise, sampling, weights=variant.name, **origin)
 
 
 def _sampling(model: LoadedModel, recipes: Recipes, request: GenerateRequest) -> Sampling:

@@ -12,7 +12,7 @@ from PIL import Image
 from sdexp.engine.generate.fillers import Pool
 from sdexp.engine.generate.layout import AbstractLayout, Wanted
 from sdexp.engine.generate.mosaic import mosaic
-from sdexp.engine.images import crop_square, save_png
+from sdexp.engine.images import crop_square, read_png, save_png
 from sdexp.ground.files import write_text
 from sdexp.ground.picture_requests import GridConfig, Variant
 from sdexp.ground.streams import array_stream, stream_seed
@@ -124,8 +124,9 @@ class Grid(AbstractLayout):
                 for cell, file in zip(self.cells, files, strict=True)
             ]
             sheet = self.folder / f"grid_{variant.slug}.png"
-            texts = _texts(main=self.grid.main, weights=variant.name, seed=self.seed)
-            save_png(mosaic(files, self.grid.size, self.grid.cell), sheet, texts)
+            pictures = map(read_png, files)
+            texts = sheet_texts(self.grid, variant, self.seed)
+            save_png(mosaic(pictures, self.grid.size, self.grid.cell), sheet, texts)
             told.append(f"grid, {variant.name}: {sheet}")
         lines = "\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
         write_text(self.folder / MANIFEST, f"{lines}\n")
@@ -143,6 +144,11 @@ class Grid(AbstractLayout):
             square = crop_square(self.pool.picture(cell.sample_id), side)
             texts = _texts(sample_id=cell.sample_id, caption=cell.prompt)
             save_png(np.asarray(square), self.file_of(self.variants[0], cell), texts)
+
+
+def sheet_texts(grid: GridConfig, variant: Variant, seed: int) -> dict[str, str]:
+    """What a whole grid is, for its PNG."""
+    return _texts(main=grid.main, weights=variant.name, seed=seed)
 
 
 def _texts(**facts: str | int | None) -> dict[str, str]:

@@ -6,14 +6,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sdexp.ground.picture_requests import Variant
+from sdexp.ground.sampling import OWN_NOISE
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """A picture that every variant makes."""
+    """A picture that every variant makes; noise: the key of its stream behind the seed."""
 
     prompt: str
     seed: int
+    noise: tuple[str, int] = OWN_NOISE
+
+    @property
+    def noise_key(self) -> tuple[str | int, ...]:
+        """As a recipe tells it: only the seed, where that is all there is."""
+        return (self.seed,) if self.noise == OWN_NOISE else (self.seed, *self.noise)
 
 
 class AbstractLayout(ABC):

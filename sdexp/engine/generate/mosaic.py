@@ -1,7 +1,6 @@
 """Cells in blocks of two by two on white."""
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterable
 
 import numpy as np
 from PIL import Image
@@ -24,16 +23,15 @@ def offsets(cells: int, side: int) -> list[int]:
     return [*places, at]
 
 
-def mosaic(files: Sequence[Path], cells: int, side: int) -> np.ndarray:
-    """uint8 [L, L, 3] of square pictures, block by block, each block row by row."""
+def mosaic(pictures: Iterable[np.ndarray], cells: int, side: int) -> np.ndarray:
+    """uint8 [L, L, 3] of square pictures [H, H, 3], block by block, each block row by row."""
     *places, length = offsets(cells, side)
     sheet = Image.new("RGB", (length, length), "white")
     blocks = cells // 2
-    for number, file in enumerate(files):
+    for number, picture in enumerate(pictures):
         block, cell = divmod(number, 4)
         row = block // blocks * 2 + cell // 2
         column = block % blocks * 2 + cell % 2
-        with Image.open(file) as picture:
-            small = picture.resize((side, side), Image.Resampling.LANCZOS)
+        small = Image.fromarray(picture).resize((side, side), Image.Resampling.LANCZOS)
         sheet.paste(small, (places[column], places[row]))
     return np.asarray(sheet)

@@ -34,7 +34,7 @@ class GridScores:
 
 def write_scores(grid: Grid, recipes: Recipes, store: Store, device: str) -> str:
     """Write `scores.json`, where a judge is on this machine; what there is to say, in a line."""
-    name = _judge(recipes)
+    name = judge_of(recipes)
     if name is None:
         return "no CLIP scores: no CLIP that knows such pictures is on this machine"
     source = Features(recipes.judging.backbones[name].start(device), store, device)
@@ -50,7 +50,7 @@ def write_scores(grid: Grid, recipes: Recipes, store: Store, device: str) -> str
     return f"CLIP score of the main pictures ({source.backbone.name}): {told}"
 
 
-def _judge(recipes: Recipes) -> str | None:
+def judge_of(recipes: Recipes) -> str | None:
     """A backbone for pictures and texts of this world: one that the run uses, or any other."""
     judging = recipes.judging
     for name in [*judging.used, *judging.backbones]:

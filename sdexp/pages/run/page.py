@@ -24,6 +24,7 @@ from sdexp.pages.run.verdict import (
     primary_line,
     verdict_lines,
 )
+from sdexp.pages.run.votes import votes_line
 from sdexp.pages.thumbnails import Thumbnail, missing_line
 
 # What else is logged of each step, and its words.
@@ -74,6 +75,7 @@ def _values(run: RunFolder, folder: EvaluationFolder, facts: Facts) -> dict[str,
         "epochs": _epochs(facts),
         "panels": _panels(facts),
         "on_the_way": _on_the_way(facts),
+        "votes": "" if facts.evaluation else votes_line(run),
         "source": source_of(run, folder, facts),
         "method": method(facts),
         "losses": checked,

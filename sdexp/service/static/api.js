@@ -19,6 +19,14 @@ async function refusal(response) {
   return new ApiError(response.status, detail, busy ? seconds || 5 : null);
 }
 
+/** Called when the server did not answer at all. */
+export const silence = new EventTarget();
+
+function gone() {
+  silence.dispatchEvent(new Event("silence"));
+  return new ApiError(0, GONE);
+}
+
 async function ask(method, path, body) {
   const options = { method, headers: { Accept: "application/json" }, cache: "no-store" };
   if (body !== undefined) {
@@ -26,11 +34,11 @@ async function ask(method, path, body) {
     options.body = JSON.stringify(body);
   }
   const response = await fetch(path, options).catch(() => {
-    throw new ApiError(0, GONE);
+    throw gone();
   });
   if (!response.ok) throw await refusal(response);
   return response.json().catch(() => {
-    throw new ApiError(0, GONE);
+    throw gone();
   });
 }
 

@@ -38,8 +38,12 @@ class Catalog {
     return this.models.find((model) => model.id === id) ?? null;
   }
 
+  /** With the id behind it where several would be called the same. */
   labelOf(id) {
-    return this.find(id)?.label ?? id;
+    const label = this.find(id)?.label;
+    if (label === undefined) return id;
+    const same = this.models.filter((model) => model.label === label && model.state !== "refused");
+    return same.length > 1 ? `${label}, ${id}` : label;
   }
 
   get runs() {

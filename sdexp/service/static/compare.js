@@ -2,19 +2,19 @@
 
 import { api } from "./api.js";
 import { catalog } from "./catalog.js";
-import { bringIntoView, make } from "./dom.js";
+import { make } from "./dom.js";
 import { Form } from "./form.js";
 import { History } from "./history.js";
 import { Panel } from "./panel.js";
 import { Picker } from "./picker.js";
-import { recipeHash, recipeKey, recipeOf } from "./recipe.js";
+import { recipeHash, recipeOf } from "./recipe.js";
 import { Results } from "./results.js";
 import { readPassing, writePassing } from "./storage.js";
 
 const SHOWN = "sdexp.shown";
 const NAMES = ["num_inference_steps", "guidance_scale", "width", "height", "num_images", "lora_scale"];
 const labelOf = (id) => catalog.labelOf(id);
-const kindOf = (id) => catalog.find(id)?.kind;
+const originalOf = (id) => catalog.find(id)?.original;
 
 export class Compare {
   constructor(root, { onChosen }) {
@@ -27,12 +27,15 @@ export class Compare {
     });
     this.panel = new Panel("", {
       words: "Generate", send: api.generate, labelOf, onStart: () => this.start(), onJob: (job) => this.show(job),
+      area: () => this.right,
     });
     this.resultsBox = make("section", { class: "card", id: "results", "aria-label": "Results", hidden: true });
-    this.results = new Results(this.resultsBox, labelOf, kindOf);
+    this.results = new Results(this.resultsBox, labelOf, originalOf);
     const history = make("section", { class: "card", "aria-label": "History" });
-    this.history = new History(history, { labelOf, onOpen: (recipe) => this.open(recipe, "Your prompt gave way to the one from the history.") });
-    const card = make("section", { class: "card controls" }, make("h1", { text: "Compare" }), this.form.element, this.panel.actions);
+    const onOpen = (recipe) => this.open(recipe, "Your prompt gave way to the one from the history.");
+    this.history = new History(history, { labelOf, onOpen });
+    const card = make("section", { class: "card controls" }, make("h1", { text: "Compare" }),
+      this.form.element, this.panel.actions);
     const progress = make("section", { class: "card", "aria-label": "Progress" }, this.panel.element);
     this.right = make("div", { class: "right" }, progress, this.resultsBox, history);
     root.append(make("div", { class: "columns" }, card, this.right));
@@ -43,7 +46,8 @@ export class Compare {
     const ours = readPassing(SHOWN) === location.hash;
     const linked = route.view === "compare" && route.query;
     if (!linked || ours) {
-      const last = await this.panel.resume();
+      this.idle = this.panel.resume();
+      const last = await this.idle;
       if (last) return this.ended(last);
     }
     if (linked) return this.route(route, ours);
@@ -88,8 +92,7 @@ export class Compare {
   }
 
   async follow(request) {
-    if (matchMedia("(max-width: 900px)").matches) bringIntoView(this.right);
-    this.ended(await this.panel.run(request, () => this.run(request)));
+    this.ended(await this.panel.run(request, (same) => this.run(same)));
   }
 
   show(job) {
@@ -107,7 +110,6 @@ export class Compare {
     const hash = recipeHash(job.recipe);
     history.replaceState(null, "", hash);
     writePassing(SHOWN, location.hash);
-    this.done = recipeKey(job.recipe);
   }
 
   escape() {

@@ -24,7 +24,8 @@ export class Form {
     this.settings = new Settings(prefix, names);
     this.seed = new Seed(prefix, { onEdit: () => this.seedEdited() });
     this.element = make("div", { class: "form", role: "form", "aria-label": "What to generate" });
-    this.element.append(this.prompt.element, this.settings.negativeElement, this.chooser.element, this.settings.element, this.seed.element);
+    this.element.append(this.prompt.element, this.settings.negativeElement, this.chooser.element,
+      this.settings.element, this.seed.element);
     for (const name of ["input", "change", "click"]) this.element.addEventListener(name, () => this.keep());
     catalog.onChange(() => this.offer());
   }
@@ -39,10 +40,12 @@ export class Form {
   restoreDraft() {
     this.restored = true;
     const draft = readPassing(this.key);
-    if (draft) this.restore(draft);
+    if (draft && this.prompt.input.value === "") this.restore(draft);
   }
 
+  /** Not before the last draft was read: it would be lost. */
   keep() {
+    if (!this.restored) return;
     writePassing(this.key, this.snapshot());
   }
 
@@ -124,7 +127,7 @@ export class Form {
     this.prompt.set(snapshot.prompt);
     this.prompt.own = snapshot.own;
     this.prompt.say(null);
-    this.chooser.choose(snapshot.models);
+    if (snapshot.models.length) this.chooser.choose(snapshot.models);
     this.settings.restore(snapshot);
     this.putNoise(snapshot.noise, snapshot.seed);
     this.seed.restore(snapshot);

@@ -2,7 +2,7 @@
 
 import { button, make } from "./dom.js";
 import { thumbnail } from "./downloads.js";
-import { recipeKey } from "./recipe.js";
+import { recipeHash } from "./recipe.js";
 import { readLasting, writeLasting } from "./storage.js";
 import { number, when } from "./words.js";
 
@@ -20,7 +20,7 @@ async function entryOf(job, labelOf) {
     clip_score: picture.clip_score,
     drift: picture.drift,
   })));
-  return { key: recipeKey(job.recipe), time: new Date().toISOString(), recipe: job.recipe, pictures };
+  return { key: recipeHash(job.recipe), time: new Date().toISOString(), recipe: job.recipe, pictures };
 }
 
 /** A full store forgets its oldest. */
@@ -43,7 +43,7 @@ export class History {
   constructor(element, { labelOf, onOpen }) {
     this.labelOf = labelOf;
     this.onOpen = onOpen;
-    this.list = make("ul", { class: "entries", id: "history" });
+    this.list = make("ul", { class: "entries", id: "history", tabindex: "-1" });
     this.clearButton = button("Clear history", () => this.clear(), { id: "history-clear", class: "link" });
     this.notice = make("p", { class: "notice", role: "status", hidden: true });
     const head = make("div", { class: "head" }, make("h2", { text: "History" }), this.clearButton);
@@ -67,22 +67,27 @@ export class History {
   draw() {
     const entries = this.entries();
     this.clearButton.hidden = entries.length === 0;
-    const empty = make("li", { class: "soft small", text: "What you generate is listed here, in this browser only." });
+    const empty = make("li",
+      { class: "soft small", text: "What you generate is listed here, in this browser only." });
     this.list.replaceChildren(...(entries.length ? entries.map((entry) => this.item(entry)) : [empty]));
   }
 
   item(entry) {
     const { recipe } = entry;
     const images = entry.pictures.map((picture) => make("img", { src: picture.image, alt: picture.label }));
-    const words = [`seed ${recipe.seed}`, `${recipe.num_inference_steps} steps`, recipe.sampler, `guidance ${recipe.guidance_scale}`];
-    const open = button("", () => this.onOpen(recipe), { class: "history-open", title: `${when(entry.time)}\n${recipe.models.map(this.labelOf).join(" | ")}` });
+    const words = [`seed ${recipe.seed}`, `${recipe.num_inference_steps} steps`, recipe.sampler];
+    const models = recipe.models.map((model) => this.labelOf(model)).join(" | ");
+    const more = `guidance ${recipe.guidance_scale}, ${recipe.width} × ${recipe.height}`;
+    const title = [when(entry.time), models, more].join("\n");
+    const open = button("", () => this.onOpen(recipe), { class: "history-open", title });
     open.append(
       make("span", { class: "thumbs" }, ...images),
       make("span", { class: "words" },
         make("strong", { text: recipe.prompt || "(empty prompt)" }),
         make("span", { text: words.join(" · ") }),
         make("span", { text: scoreWords(entry.pictures) })));
-    const remove = button("×", () => this.remove(entry.key), { class: "history-remove", "aria-label": `Remove from history: ${recipe.prompt}` });
+    const label = `Remove from history: ${recipe.prompt}`;
+    const remove = button("×", () => this.remove(entry.key), { class: "history-remove", "aria-label": label });
     return make("li", { class: "history-entry", data: { key: entry.key } }, open, remove);
   }
 

@@ -1,18 +1,20 @@
 // Follows one job to its end: by events, and where these break off by asking each second.
 
-import { api } from "./api.js";
+import { api, ApiError } from "./api.js";
 
 const ENDED = new Set(["finished", "failed", "cancelled"]);
 const ASK_EVERY = 1000;
+const LOST = "The server no longer knows this job: it has started again since. Nothing of the recipe is lost.";
 
 export const hasEnded = (job) => ENDED.has(job.status);
 
 export class Follower {
   /** `ended` gives the last state of the job, or null after `stop`. */
-  constructor(job, { onJob, onPreview }) {
+  constructor(job, { onJob, onPreview, onSilence }) {
     this.id = job.id;
     this.onJob = onJob;
     this.onPreview = onPreview;
+    this.onSilence = onSilence;
     this.over = false;
     this.ended = new Promise((resolve, reject) => {
       this.resolve = resolve;
@@ -56,7 +58,9 @@ export class Follower {
     try {
       this.take(await api.job(this.id));
     } catch (error) {
-      if (error.status !== 0 && !this.over) this.finish(() => this.reject(error));
+      if (this.over) return;
+      if (error.status === 0) this.onSilence();
+      else this.finish(() => this.reject(error.status === 404 ? new ApiError(404, LOST) : error));
     }
     if (!this.over) this.timer = setTimeout(() => this.poll(), ASK_EVERY);
   }

@@ -30,12 +30,17 @@ export class Picker {
   constructor(prefix, { onChange }) {
     this.onChange = onChange;
     this.chosen = null;
+    this.touched = false;
     this.models = [];
     this.filter = make("input", {
-      type: "search", id: `${prefix}models-filter`, placeholder: "filter", "aria-label": "Filter the models", hidden: true,
+      type: "search",
+      id: `${prefix}models-filter`,
+      placeholder: "filter",
+      "aria-label": "Filter the models",
+      hidden: true,
     });
     this.filter.addEventListener("input", () => this.applyFilter());
-    this.list = make("div", { class: "models", id: `${prefix}models`, tabindex: "-1" });
+    this.list = make("div", { class: "models", id: `${prefix}models` });
     this.list.addEventListener("change", (event) => this.toggle(event.target));
     const legend = make("legend", { text: "Models" });
     this.element = make("fieldset", { class: "picker" }, legend, this.filter, this.list);
@@ -51,8 +56,9 @@ export class Picker {
 
   offer(models) {
     this.models = models;
-    this.chosen ??= models.length ? this.standard() : null;
     const usable = new Set(models.filter((model) => model.state !== "refused").map((model) => model.id));
+    const lost = (this.chosen ?? []).some((id) => !usable.has(id));
+    if (this.chosen === null || (lost && !this.touched)) this.chosen = models.length ? this.standard() : null;
     this.chosen = (this.chosen ?? []).filter((id) => usable.has(id));
     this.filter.hidden = models.length <= MANY;
     this.redraw();
@@ -79,7 +85,8 @@ export class Picker {
     const refused = model.state === "refused";
     const input = make("input", { type: "checkbox", value: model.id, disabled: refused });
     input.checked = this.chosen.includes(model.id);
-    const words = make("span", { class: "words", text: shortLabel(model), title: model.run ? `${model.label}, ${model.id}` : model.id });
+    const title = model.run ? `${model.label}, ${model.id}` : model.id;
+    const words = make("span", { class: "words", text: shortLabel(model), title });
     const label = make("label", { class: "check" }, input, words, verdictOf(model));
     const row = make("div", { class: `model ${model.kind}` }, label);
     if (model.kind === "run") row.append(make("span", { class: "id", text: model.id, title: model.id }));
@@ -93,6 +100,7 @@ export class Picker {
   }
 
   toggle(input) {
+    this.touched = true;
     const others = this.chosen.filter((id) => id !== input.value);
     this.chosen = input.checked ? [...others, input.value] : others;
     this.redraw();
@@ -106,6 +114,7 @@ export class Picker {
 
   /** Returns those of `ids` that cannot be chosen. */
   choose(ids) {
+    this.touched = true;
     const usable = this.models.filter((model) => model.state !== "refused").map((model) => model.id);
     this.chosen = ids.filter((id) => usable.includes(id));
     this.redraw();

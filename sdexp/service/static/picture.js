@@ -14,6 +14,11 @@ function facts(picture, judges) {
   return list;
 }
 
+function withheldNote(picture) {
+  if (!picture.withheld) return null;
+  return make("p", { class: "note withheld", text: "withheld: the safety checker blackened this picture" });
+}
+
 /** Identical pictures say that the finetuning had no effect here: worth a colour. */
 function note(picture) {
   if (picture.differs === null || picture.differs === undefined) return null;
@@ -28,14 +33,17 @@ export class Picture {
     this.label = label;
     this.frame = make("div", { class: "frame" });
     this.caption = make("figcaption", {}, make("span", { class: "name", text: label }));
-    this.element = make("figure", { class: "result", data: { model, seed, state: "waiting" } }, this.frame, this.caption);
+    this.element = make("figure", { class: "result", data: { model, seed, state: "waiting" } }, this.frame,
+      this.caption);
   }
 
   /** Called at each change of the job: scores come later than pictures. */
   show(picture, judges) {
+    this.picture = picture;
     if (this.element.dataset.state === "waiting") this.place(picture);
-    const parts = [make("span", { class: "name", text: this.label }), facts(picture, judges), note(picture)];
-    const text = JSON.stringify([picture.clip_score, picture.drift, picture.differs]);
+    const name = make("span", { class: "name", text: this.label });
+    const parts = [name, withheldNote(picture), facts(picture, judges), note(picture)];
+    const text = JSON.stringify([picture.withheld, picture.clip_score, picture.drift, picture.differs]);
     if (this.shown === text) return;
     this.shown = text;
     this.caption.replaceChildren(...parts.filter(Boolean), this.download);
@@ -48,9 +56,14 @@ export class Picture {
     const name = fileName(this.model, `seed-${this.seed}.png`);
     const large = Math.max(picture.width, picture.height) >= 256;
     image.classList.toggle("smooth", large);
+    this.frame.style.aspectRatio = `${picture.width} / ${picture.height}`;
     this.frame.replaceChildren(image);
     this.download = make("a", {
-      class: "download-picture", href: picture.url, download: name, text: "Download picture", "aria-label": `Download picture: ${words}`,
+      class: "download-picture",
+      href: picture.url,
+      download: name,
+      text: "Download",
+      "aria-label": `Download picture: ${words}`,
     });
   }
 }

@@ -18,6 +18,7 @@ function readable(text) {
   return text.replace(/%(40|3A|7E|2C)/g, (code) => READABLE[code]);
 }
 
+/** Two recipes with the same address give the same pictures. */
 export function recipeHash(recipe) {
   const parameters = new URLSearchParams();
   const put = (name, value) => {
@@ -48,9 +49,4 @@ export function recipeOf(parameters) {
     recipe[name] = numberOf(parameters.get(name));
   });
   return recipe;
-}
-
-/** Two recipes with the same key give the same pictures. */
-export function recipeKey(recipe) {
-  return recipeHash(recipe);
 }

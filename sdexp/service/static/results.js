@@ -11,6 +11,13 @@ function seedsOf(recipe) {
   return Array.from({ length: recipe.num_images ?? 1 }, (_, index) => recipe.seed + index);
 }
 
+function settingWords(recipe) {
+  const words = [`${recipe.num_inference_steps} steps`, `guidance ${recipe.guidance_scale}`, recipe.sampler];
+  words.push(`${recipe.width} × ${recipe.height}`);
+  if (recipe.noise) words.push("noise of the evaluation");
+  return words.join(" · ");
+}
+
 class Row {
   constructor(seed, models, tools) {
     this.slider = new Slider({ seed, ...tools });
@@ -19,7 +26,8 @@ class Row {
     this.body = make("div", { class: "body" }, beside);
     if (models.length > 1) this.body.prepend(this.slider.element);
     this.slider.element.hidden = true;
-    this.element = make("section", { class: "seed-row", "aria-label": `seed ${seed}` }, make("h3", { text: `Seed ${seed}` }), this.body);
+    const title = make("h3", { text: `Seed ${seed}` });
+    this.element = make("section", { class: "seed-row", "aria-label": `seed ${seed}` }, title, this.body);
   }
 
   show(picture, judges) {
@@ -31,10 +39,11 @@ class Row {
 }
 
 export class Results {
-  constructor(element, labelOf, kindOf) {
+  /** `originalOf`: the id of a model's original, its own for an original. */
+  constructor(element, labelOf, originalOf) {
     this.element = element;
     this.labelOf = labelOf;
-    this.kindOf = kindOf;
+    this.originalOf = originalOf;
     this.job = null;
   }
 
@@ -57,9 +66,9 @@ export class Results {
   }
 
   firstPair(models) {
-    const left = models.find((id) => this.kindOf(id) === "original") ?? models[0];
-    const right = models.find((id) => id !== left && this.kindOf(id) !== "original") ?? models.find((id) => id !== left);
-    return { left, right };
+    const right = models.find((id) => this.originalOf(id) !== id) ?? models[1];
+    const left = models.find((id) => id === this.originalOf(right)) ?? models.find((id) => id !== right);
+    return left === right ? { left: models[0], right } : { left, right };
   }
 
   choose(pair) {
@@ -69,10 +78,10 @@ export class Results {
   head(recipe) {
     const save = () => saveJson(recipe, fileName("recipe", `seed-${recipe.seed}.json`));
     const link = (event) => copyText(recipeLink(recipe), event.currentTarget);
-    const words = [`${recipe.num_inference_steps} steps`, `guidance ${recipe.guidance_scale}`, recipe.sampler, `${recipe.width} × ${recipe.height}`];
-    if (recipe.noise) words.push("noise of the evaluation");
+    const title = make("h2", { text: recipe.prompt || "(empty prompt)" });
+    const words = make("p", { class: "soft small", text: settingWords(recipe) });
     return make("div", { class: "head result-head" },
-      make("div", {}, make("h2", { text: recipe.prompt || "(empty prompt)" }), make("p", { class: "soft small", text: words.join(" · ") })),
+      make("div", {}, title, words),
       make("div", { class: "buttons" },
         button("Recipe", save, { class: "download-recipe quiet", title: "everything that was asked for, as JSON" }),
         button("Copy link", link, { class: "copy-link quiet", title: "whoever opens it gets the same pictures" })));
@@ -81,7 +90,7 @@ export class Results {
   showJudges({ judges }) {
     const words = [];
     if (judges?.clip_score) words.push(`CLIP score: ${judges.clip_score}, higher fits the prompt better.`);
-    if (judges?.drift) words.push(`Drift (lpips_drift): ${judges.drift}, distance from the original's picture of the same seed.`);
+    if (judges?.drift) words.push(`Drift (lpips_drift): ${judges.drift}, distance from the original of the same seed.`);
     const text = words.join(" ");
     if (this.judges.textContent !== text) this.judges.textContent = text;
   }

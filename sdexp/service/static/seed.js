@@ -15,8 +15,10 @@ export class Seed {
     this.next = false;
     this.input = numberField(`${prefix}seed`, { min: 0, step: 1, placeholder: "drawn" });
     this.lock = make("input", { type: "checkbox", id: `${prefix}lock` });
-    this.dice = button("Dice", () => this.throwDice(), { id: `${prefix}dice`, class: "quiet", title: "draw a seed now" });
+    const words = { id: `${prefix}dice`, class: "quiet", title: "draw a seed now" };
+    this.dice = button("Dice", () => this.throwDice(), words);
     this.input.addEventListener("input", () => this.typed());
+    this.lock.addEventListener("change", () => this.lock.checked || this.onEdit());
     const locked = make("label", { class: "check", title: "keep this seed for the next start" }, this.lock, "lock");
     this.element = field("Seed", this.input);
     this.element.classList.add("seed");
@@ -38,7 +40,7 @@ export class Seed {
   /** null: the server draws one. */
   forStart() {
     const seed = numberIn(this.input, "Seed");
-    if (seed !== null && !Number.isSafeInteger(seed)) throw new FieldError("Seed: a whole number below 2^53 is needed.");
+    if (seed !== null && !Number.isSafeInteger(seed)) throw new FieldError("Seed: write a whole number below 2^53.");
     const kept = this.lock.checked || this.next;
     return kept ? seed : null;
   }

@@ -8,7 +8,7 @@ const NUMBERS = {
   guidance_scale: "Guidance",
   width: "Width",
   height: "Height",
-  num_images: "Pictures per model",
+  num_images: "Pictures",
   lora_scale: "LoRA scale",
 };
 
@@ -23,6 +23,7 @@ export class Settings {
       this.numbers[name] = numberField(idOf(prefix, name), { step: name.endsWith("scale") ? "any" : 1 });
       grid.append(field(NUMBERS[name], this.numbers[name]));
     }
+    if (this.numbers.num_images) this.numbers.num_images.title = "for each model, of seed, seed + 1, ...";
     this.sampler = make("select", { id: `${prefix}sampler` });
     grid.children[1].after(field("Sampler", this.sampler));
     this.negative = make("textarea", { id: `${prefix}negative-prompt`, rows: 1 });
@@ -33,7 +34,7 @@ export class Settings {
   }
 
   head() {
-    return make("div", { class: "head" }, make("h3", { text: "Settings" }), this.reset);
+    return make("div", { class: "head" }, make("h2", { text: "Settings" }), this.reset);
   }
 
   offer({ samplers, limits }) {

@@ -21,11 +21,13 @@ export class Slider {
     this.pictures = new Map();
     this.under = make("img", { alt: "", draggable: "false" });
     this.over = make("img", { alt: "", class: "over", draggable: "false" });
-    this.leftName = make("span", { class: "corner left" });
-    this.rightName = make("span", { class: "corner right" });
+    this.leftName = make("span", { class: "corner" });
+    this.rightName = make("span", { class: "corner" });
     this.range = make("input", { type: "range", min: 0, max: 100, step: 1, value: 50 });
     this.line = make("span", { class: "divider" });
-    this.stage = make("div", { class: "stage" }, this.under, this.over, this.line, this.leftName, this.rightName, this.range);
+    const left = make("div", { class: "names left" }, this.leftName);
+    const right = make("div", { class: "names right" }, this.rightName);
+    this.stage = make("div", { class: "stage" }, this.under, this.over, left, right, this.line, this.range);
     this.element = make("div", { class: "pair-slider" }, this.stage, this.controls(onPair));
     this.wire();
   }
@@ -37,7 +39,8 @@ export class Slider {
     });
     this.left = select("left", "Model on the left of the slider");
     this.right = select("right", "Model on the right of the slider");
-    const save = button("Download pair", () => this.save(), { class: "download-pair quiet", title: "both pictures side by side, one PNG" });
+    const save = button("Download pair", () => this.save(),
+      { class: "download-pair quiet", title: "both pictures side by side, one PNG" });
     return make("div", { class: "pair" }, this.left, this.right, save);
   }
 

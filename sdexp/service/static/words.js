@@ -39,7 +39,7 @@ export function duration(seconds) {
 }
 
 export function percent(share) {
-  return share === null || share === undefined ? "-" : `${Math.round(share * 100)} %`;
+  return share === null || share === undefined ? "-" : `${Math.round(share * 100)}\u00a0%`;
 }
 
 /** The class that colours a verdict: its first word, as in the reports. */

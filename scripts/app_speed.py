@@ -1,0 +1,116 @@
+"""How fast the service is: `python scripts/app_speed.py RUN [ROUNDS]`.
+
+From the start of the command to the first picture, and pictures per second through the whole
+service (one client, jobs of eight pictures, scores with them) over those of a bare loop that calls
+the pipeline of the same weights; both in turn, in one process each, as a ratio.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import httpx
+
+from sdexp.api import Run
+
+PORT = 7898
+HOME = f"http://127.0.0.1:{PORT}"
+PICTURES = 8
+STEPS = 20
+PROMPT = "a big red heart"
+
+
+def done(client: httpx.Client, asked: dict[str, Any]) -> dict[str, Any]:
+    """A job, once it is over; one client listens as the page does."""
+    job: dict[str, Any] = client.post("/api/generate", json=asked).json()
+    with client.stream("GET", f"/api/jobs/{job['id']}/events") as events:
+        for _ in events.iter_lines():
+            pass
+    over: dict[str, Any] = client.get(f"/api/jobs/{job['id']}").json()
+    assert over["status"] == "finished", over["detail"]
+    return over
+
+
+def first_picture(client: httpx.Client) -> None:
+    """Wait for the service and have one picture made."""
+    while True:
+        try:
+            models = client.get("/api/models").json()["models"]
+            break
+        except httpx.TransportError:
+            time.sleep(0.05)
+    run = next(model["id"] for model in models if model["kind"] == "run")
+    job = done(client, {"prompt": PROMPT, "models": [run], "seed": 0})
+    assert client.get(job["pictures"][0]["url"]).headers["content-type"] == "image/png"
+
+
+def through_service(client: httpx.Client, run: str, seed: int) -> float:
+    """Seconds of a job of pictures that nobody has made before."""
+    asked = {
+        "prompt": PROMPT,
+        "models": [run],
+        "seed": seed,
+        "num_images": PICTURES,
+        "num_inference_steps": STEPS,
+        "guidance_scale": 2.0,
+    }
+    began = time.perf_counter()
+    job = done(client, asked)
+    for picture in job["pictures"]:
+        client.get(picture["url"])
+        assert not picture["from_store"]
+    return time.perf_counter() - began
+
+
+def bare_loop(pipeline: Any, seed: int) -> float:
+    """Seconds of as many calls of the pipeline, a picture each."""
+    import torch
+
+    began = time.perf_counter()
+    for number in range(PICTURES):
+        generator = torch.Generator().manual_seed(seed + number)
+        pipeline(PROMPT, num_inference_steps=STEPS, guidance_scale=2.0, generator=generator)
+    return time.perf_counter() - began
+
+
+def main() -> None:
+    run = Path(sys.argv[1])
+    rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 7
+    with tempfile.TemporaryDirectory() as store:
+        environment = os.environ | {"SDEXP_STORE": store, "HF_HUB_OFFLINE": "1"}
+        command = [sys.executable, "-m", "sdexp.app", f"runs={run}", f"port={PORT}"]
+        began = time.perf_counter()
+        server = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+        try:
+            with httpx.Client(base_url=HOME, timeout=120) as client:
+                first_picture(client)
+                start = time.perf_counter() - began
+                pipeline = Run(run).pipeline("finetuned")
+                pipeline.set_progress_bar_config(disable=True)
+                bare_loop(pipeline, 0)
+                through_service(client, run.name, 10**6)
+                pairs = [
+                    (through_service(client, run.name, 1000 * n), bare_loop(pipeline, 1000 * n))
+                    for n in range(1, rounds + 1)
+                ]
+        finally:
+            server.terminate()
+            server.wait(30)
+    ratios = [bare / served for served, bare in pairs]
+    told = {
+        "start_to_first_picture_s": round(start, 1),
+        "pictures_per_second": round(PICTURES / median(served for served, _ in pairs), 2),
+        "over_bare_loop": round(median(ratios), 3),
+        "ratios": [round(ratio, 3) for ratio in sorted(ratios)],
+    }
+    print(json.dumps(told))
+
+
+if __name__ == "__main__":
+    main()

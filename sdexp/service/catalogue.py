@@ -1,0 +1,272 @@
+"""What can be served: the originals, and the runs, checkpoints and exports of a folder."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from sdexp.ground.applied import Applied
+from sdexp.ground.errors import SdexpError
+from sdexp.ground.fingerprints import SeenFile
+from sdexp.ground.record_files import read_record
+from sdexp.ground.records import RunRecord
+from sdexp.ground.run import RunFolder, saved_steps
+from sdexp.ground.sampling import Sampling
+from sdexp.ground.score_records import ScoresRecord
+from sdexp.ground.serving import Proved, Weights, WeightsKind
+from sdexp.ground.store import digest
+from sdexp.launch.door import finished_run, usable_run
+from sdexp.recipes import Recipes, read_recipes
+
+# How deep runs lie below a folder of them: outputs/<day>/<run>, multirun/<time>/<job>.
+DEPTHS = ("", "*/", "*/*/", "*/*/*/")
+JOINT = "~"
+# What a name begins with that is not to be shown.
+HALVES = "."
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Weights that somebody may ask for; `original` is the id of those of their original.
+
+    defaults: how the run's evaluation makes pictures; refused: why they cannot be served; proof:
+    what the process that owns the models found of them; has_differed: whether a picture of them was
+    another one than the original's here.
+    """
+
+    id: str
+    kind: WeightsKind
+    weights: Weights
+    original: str
+    run: str | None
+    choices: dict[str, str]
+    steps: int | None
+    defaults: Sampling
+    scores: ScoresRecord | None
+    refused: str | None
+    proof: Proved | None = None
+    has_differed: bool = False
+
+    @property
+    def label(self) -> str:
+        """A few words for people."""
+        if self.kind == "original":
+            return f"original, {self.choices['model']}"
+        step = "" if self.steps is None else f", step {self.steps}"
+        form = f", {self.weights.name}" if self.kind == "export" else ""
+        return f"{self.choices['finetune']}{step}, {self.choices['dataset']}{form}"
+
+    @property
+    def has_strength(self) -> bool:
+        """Whether these are adapters, as far as is known by now."""
+        return self.proof is not None and self.proof.has_strength
+
+    @property
+    def differs(self) -> bool:
+        """Whether its pictures are known to differ from the original's."""
+        evaluated = self.kind == "run" and self.scores is not None and self.scores.control is None
+        return evaluated or self.has_differed
+
+    @property
+    def applied(self) -> Applied | None:
+        """The proof of loading: of this service, or else of the evaluation."""
+        if self.proof is not None:
+            return self.proof.applied
+        return self.scores.applied if self.scores and self.kind == "run" else None
+
+
+@dataclass(frozen=True)
+class FoundRun:
+    """A run as it was when it was looked at; `fault`: why it cannot be served."""
+
+    id: str
+    run: RunFolder
+    record: RunRecord
+    recipes: Recipes | None
+    scores: ScoresRecord | None
+    fault: str | None
+
+
+class Catalogue:
+    """Looks into a folder of runs; what has not changed is not read again.
+
+    Clients name what it holds by ids: nothing that they say becomes a path.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._seen: dict[Path, tuple[tuple[SeenFile, ...], FoundRun]] = {}
+        self._entries: dict[str, Entry] = {}
+        self._runs: dict[str, FoundRun] = {}
+        self._differing: set[str] = set()
+        self._proofs: dict[Weights, tuple[tuple[SeenFile, ...], Proved]] = {}
+
+    def refresh(self) -> None:
+        """Look again."""
+        found = sorted(self._found(), key=lambda one: one.record.started or "", reverse=True)
+        self._runs = {one.id: one for one in found}
+        entries: dict[str, Entry] = {}
+        for one in found:
+            if one.recipes is not None:
+                entry = _original(one, one.recipes)
+                entries.setdefault(entry.id, entry)
+        for one in found:
+            if one.recipes is not None:
+                entries |= {entry.id: entry for entry in _entries_of(one, one.recipes)}
+        self._entries = {name: self._proved(entry) for name, entry in entries.items()}
+
+    @property
+    def entries(self) -> list[Entry]:
+        """Originals first, then the newest runs."""
+        return list(self._entries.values())
+
+    @property
+    def runs(self) -> list[FoundRun]:
+        """The newest first."""
+        return list(self._runs.values())
+
+    def entry(self, name: str) -> Entry | None:
+        return self._entries.get(name)
+
+    def run(self, name: str) -> FoundRun | None:
+        return self._runs.get(name)
+
+    def note(self, proof: Proved) -> None:
+        """Keep what was found of weights, for as long as they stay what they are."""
+        run = RunFolder(Path(proof.weights.run))
+        self._proofs[proof.weights] = (_files(run), proof)
+        self._entries = {name: self._proved(entry) for name, entry in self._entries.items()}
+
+    def note_differing(self, name: str) -> None:
+        """A picture of these weights was seen to be another one than the original's."""
+        self._differing.add(name)
+        if name in self._entries:
+            self._entries[name] = replace(self._entries[name], has_differed=True)
+
+    def next_unproved(self) -> Entry | None:
+        """Weights that nobody has looked at yet."""
+        for entry in self._entries.values():
+            if entry.proof is None and entry.refused is None:
+                return entry
+        return None
+
+    def shortened(self, text: str) -> str:
+        """A text without the place of the folder on this machine."""
+        return text.replace(f"{self.root.absolute()}/", "").replace(f"{self.root}/", "")
+
+    def _proved(self, entry: Entry) -> Entry:
+        entry = replace(entry, has_differed=entry.id in self._differing)
+        facts, proof = self._proofs.get(entry.weights, ((), None))
+        if proof is None or facts != _files(RunFolder(Path(entry.weights.run))):
+            return replace(entry, proof=None)
+        return replace(entry, proof=proof, refused=proof.refused or entry.refused)
+
+    def _found(self) -> Iterator[FoundRun]:
+        folders = {file.parent for depth in DEPTHS for file in self.root.glob(f"{depth}run.json")}
+        for folder in folders:
+            run = RunFolder(folder.absolute())
+            facts = _facts(run)
+            if folder not in self._seen or self._seen[folder][0] != facts:
+                one = _look(self._id(folder), run)
+                if one is None:
+                    continue
+                self._seen[folder] = (facts, one)
+            yield self._seen[folder][1]
+
+    def _id(self, folder: Path) -> str:
+        parts = folder.relative_to(self.root).parts or (folder.absolute().name,)
+        return JOINT.join(parts)
+
+
+def _facts(run: RunFolder) -> tuple[SeenFile, ...]:
+    """What changes when a run does."""
+    files = (run.record, run.config, run.scores)
+    return tuple(SeenFile.of(file) for file in files if file.is_file())
+
+
+def _files(run: RunFolder) -> tuple[SeenFile, ...]:
+    """The same with the weights themselves, which a proof is about."""
+    weights = sorted(run.weights.rglob("*.safetensors"))
+    return _facts(run) + tuple(SeenFile.of(file) for file in weights)
+
+
+def _look(name: str, run: RunFolder) -> FoundRun | None:
+    """None for what is no run of a model."""
+    try:
+        record = run.read_record()
+        if record.of_folders:
+            return None
+        usable_run(str(run.path))
+        recipes = read_recipes(run.config)
+        scores = read_record(run.scores, ScoresRecord) if run.scores.is_file() else None
+    except SdexpError as error:
+        return FoundRun(name, run, RunRecord(), None, None, str(error))
+    try:
+        finished_run(run, recipes.finetune)
+    except SdexpError as error:
+        return FoundRun(name, run, record, recipes, scores, str(error))
+    return FoundRun(name, run, record, recipes, scores, None)
+
+
+def _original(one: FoundRun, recipes: Recipes) -> Entry:
+    prints = one.record.base_weights
+    facts = json.dumps(prints, sort_keys=True) if prints else repr(recipes.model)
+    name = f"original{JOINT}{digest(facts)[:8]}"
+    return Entry(
+        id=name,
+        kind="original",
+        weights=Weights(str(one.run.path), "original"),
+        original=name,
+        run=None,
+        choices=one.record.choices,
+        steps=None,
+        defaults=defaults_of(recipes),
+        scores=None,
+        refused=None,
+    )
+
+
+def _entries_of(one: FoundRun, recipes: Recipes) -> Iterator[Entry]:
+    """The run's own weights, then those of checkpoints and exports that lie there."""
+    training = one.record.training
+    own = replace(
+        _original(one, recipes),
+        id=one.id,
+        kind="run",
+        weights=Weights(str(one.run.path), "run"),
+        run=one.id,
+        steps=training.steps if training else None,
+        scores=one.scores,
+        refused=one.fault,
+    )
+    yield own
+    for step in _steps(one.run, own.steps):
+        weights = Weights(str(one.run.path), "checkpoint", str(step))
+        name = f"{one.id}@{step}"
+        yield replace(own, id=name, kind="checkpoint", weights=weights, steps=step, scores=None)
+    for folder in sorted(one.run.export("").glob("*/")):
+        if not folder.name.startswith((HALVES, "checkpoint-")):
+            weights = Weights(str(one.run.path), "export", folder.name)
+            name = f"{one.id}@{folder.name}"
+            yield replace(own, id=name, kind="export", weights=weights, scores=None)
+
+
+def _steps(run: RunFolder, last: int | None) -> list[int]:
+    """Steps but the last whose weights are there or can be made of a checkpoint."""
+    made = [path.name.rpartition("-")[2] for path in run.export("").glob("checkpoint-*/")]
+    steps = {*saved_steps(run.checkpoints), *(int(name) for name in made if name.isdecimal())}
+    return sorted(steps - {last})
+
+
+def defaults_of(recipes: Recipes) -> Sampling:
+    """How the run's evaluation makes pictures."""
+    config = recipes.evaluation
+    side = recipes.training.resolution or recipes.model.native_resolution()
+    return Sampling(
+        sampler=str(config.sampler),
+        num_inference_steps=config.num_inference_steps,
+        guidance_scale=config.guidance_scale,
+        negative_prompt=config.negative_prompt,
+        height=side,
+        width=side,
+    )
