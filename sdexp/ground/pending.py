@@ -59,6 +59,8 @@ def set_results_aside(run: RunFolder, old: RunRecord) -> None:
         for path in found:
             remove(path)
         return
+    # What people chose between is set aside with the pictures.
+    found += [run.votes] if run.votes.exists() else []
     steps = old.training.steps if old.training else None
     name = f"{datetime.now():%Y-%m-%d_%H-%M-%S}_steps-{steps}"
     kept = run.evaluation(name)

@@ -206,8 +206,9 @@ class LoadedLatentDiffusion(LoadedModel):
         return prints | {"scheduler": settings_sha256(dict(self._scheduler))}
 
     def fingerprints(self) -> dict[str, str]:
-        for name, state in self.states().items():
-            self._measure(name, state)
+        if self.modules().keys() - self._prints.keys():
+            for name, state in self.states().items():
+                self._measure(name, state)
         return self._prints | self.settings_prints()
 
     def encoder_sha256(self) -> str:

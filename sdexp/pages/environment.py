@@ -21,13 +21,21 @@ def environment(html: bool) -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    script = (TEMPLATES / "page.js").read_text(encoding="utf-8")
-    environment.globals["script"] = script
-    environment.globals["script_hash"] = script_hash(script)
+    environment.globals["script"] = _page_script()
+    environment.globals["script_hash"] = page_script_hash()
     environment.filters["number"] = number
     environment.filters["signed"] = lambda value: number(value, signed=True)
     environment.filters["cell"] = markdown_cell
     return environment
+
+
+def page_script_hash() -> str:
+    """That of the script which all pages have."""
+    return script_hash(_page_script())
+
+
+def _page_script() -> str:
+    return (TEMPLATES / "page.js").read_text(encoding="utf-8")
 
 
 def script_hash(script: str) -> str:

@@ -2,6 +2,7 @@
 
 import io
 import secrets
+import threading
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import Any, Literal
 from sdexp.ground.rows import PictureRow, read_rows
 from sdexp.ground.votes import Choice, Vote, add_vote
 from sdexp.service import told
-from sdexp.service.catalogue import FoundRun
+from sdexp.service.found import FoundRun
 from sdexp.service.refusals import Refusal
 
 # Pairs that are open at once; more than that, and the oldest are closed.
@@ -39,6 +40,7 @@ class BlindTest:
     def __init__(self) -> None:
         self._open: OrderedDict[str, Pair] = OrderedDict()
         self._voted: OrderedDict[str, None] = OrderedDict()
+        self._voting = threading.Lock()
 
     def pairs(self, found: FoundRun, count: int) -> list[dict[str, Any]]:
         """Pairs in random order, each picture on a random side; raises `Refusal`."""
@@ -59,6 +61,10 @@ class BlindTest:
 
     def vote(self, name: str, choice: Side | Literal["same"]) -> dict[str, Any]:
         """Write the vote into the run; whose pictures these were. Raises `Refusal`."""
+        with self._voting:
+            return self._vote(name, choice)
+
+    def _vote(self, name: str, choice: Side | Literal["same"]) -> dict[str, Any]:
         if name in self._voted:
             raise Refusal(409, "this pair has been voted on")
         pair = self._pair(name)

@@ -6,17 +6,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sdexp.ground.applied import Applied
-from sdexp.ground.errors import SdexpError
 from sdexp.ground.fingerprints import SeenFile
-from sdexp.ground.record_files import read_record
-from sdexp.ground.records import RunRecord
 from sdexp.ground.run import RunFolder, saved_steps
 from sdexp.ground.sampling import Sampling
 from sdexp.ground.score_records import ScoresRecord
 from sdexp.ground.serving import Proved, Weights, WeightsKind
 from sdexp.ground.store import digest
-from sdexp.launch.door import finished_run, usable_run
-from sdexp.recipes import Recipes, read_recipes
+from sdexp.recipes import Recipes
+from sdexp.service.found import FoundRun, facts_of, files_of, folder_of, look_at
 
 # How deep runs lie below a folder of them: outputs/<day>/<run>, multirun/<time>/<job>.
 DEPTHS = ("", "*/", "*/*/", "*/*/*/")
@@ -75,18 +72,6 @@ class Entry:
         return self.scores.applied if self.scores and self.kind == "run" else None
 
 
-@dataclass(frozen=True)
-class FoundRun:
-    """A run as it was when it was looked at; `fault`: why it cannot be served."""
-
-    id: str
-    run: RunFolder
-    record: RunRecord
-    recipes: Recipes | None
-    scores: ScoresRecord | None
-    fault: str | None
-
-
 class Catalogue:
     """Looks into a folder of runs; what has not changed is not read again.
 
@@ -98,7 +83,7 @@ class Catalogue:
         self._seen: dict[Path, tuple[tuple[SeenFile, ...], FoundRun]] = {}
         self._entries: dict[str, Entry] = {}
         self._runs: dict[str, FoundRun] = {}
-        self._differing: set[str] = set()
+        self._differing: dict[Weights, tuple[SeenFile, ...]] = {}
         self._proofs: dict[Weights, tuple[tuple[SeenFile, ...], Proved]] = {}
 
     def refresh(self) -> None:
@@ -133,31 +118,39 @@ class Catalogue:
 
     def note(self, proof: Proved) -> None:
         """Keep what was found of weights, for as long as they stay what they are."""
-        run = RunFolder(Path(proof.weights.run))
-        self._proofs[proof.weights] = (_files(run), proof)
-        self._entries = {name: self._proved(entry) for name, entry in self._entries.items()}
+        self._proofs[proof.weights] = (files_of(proof.weights), proof)
+        for name, entry in self._entries.items():
+            if entry.weights == proof.weights:
+                self._entries[name] = self._proved(entry)
 
     def note_differing(self, name: str) -> None:
         """A picture of these weights was seen to be another one than the original's."""
-        self._differing.add(name)
         if name in self._entries:
-            self._entries[name] = replace(self._entries[name], has_differed=True)
+            entry = self._entries[name]
+            self._differing[entry.weights] = files_of(entry.weights)
+            self._entries[name] = replace(entry, has_differed=True)
 
-    def next_unproved(self) -> Entry | None:
-        """Weights that nobody has looked at yet."""
-        for entry in self._entries.values():
-            if entry.proof is None and entry.refused is None:
-                return entry
-        return None
+    def unproved(self) -> list[Entry]:
+        """Weights that nobody has looked at yet, but those that would have to be made first."""
+        return [
+            entry
+            for entry in self._entries.values()
+            if entry.proof is None and entry.refused is None and folder_of(entry.weights).is_dir()
+        ]
 
     def shortened(self, text: str) -> str:
-        """A text without the place of the folder on this machine."""
-        return text.replace(f"{self.root.absolute()}/", "").replace(f"{self.root}/", "")
+        """A text without places of this machine."""
+        for place in (self.root.absolute(), self.root):
+            if place.name:
+                text = text.replace(f"{place}/", "").replace(str(place), place.name)
+        return text.replace(str(Path.home()), "~")
 
     def _proved(self, entry: Entry) -> Entry:
-        entry = replace(entry, has_differed=entry.id in self._differing)
+        files = files_of(entry.weights)
+        has_differed = self._differing.get(entry.weights) == files
+        entry = replace(entry, has_differed=has_differed)
         facts, proof = self._proofs.get(entry.weights, ((), None))
-        if proof is None or facts != _files(RunFolder(Path(entry.weights.run))):
+        if proof is None or facts != files:
             return replace(entry, proof=None)
         return replace(entry, proof=proof, refused=proof.refused or entry.refused)
 
@@ -165,9 +158,9 @@ class Catalogue:
         folders = {file.parent for depth in DEPTHS for file in self.root.glob(f"{depth}run.json")}
         for folder in folders:
             run = RunFolder(folder.absolute())
-            facts = _facts(run)
+            facts = facts_of(run)
             if folder not in self._seen or self._seen[folder][0] != facts:
-                one = _look(self._id(folder), run)
+                one = look_at(self._id(folder), run)
                 if one is None:
                     continue
                 self._seen[folder] = (facts, one)
@@ -176,36 +169,6 @@ class Catalogue:
     def _id(self, folder: Path) -> str:
         parts = folder.relative_to(self.root).parts or (folder.absolute().name,)
         return JOINT.join(parts)
-
-
-def _facts(run: RunFolder) -> tuple[SeenFile, ...]:
-    """What changes when a run does."""
-    files = (run.record, run.config, run.scores)
-    return tuple(SeenFile.of(file) for file in files if file.is_file())
-
-
-def _files(run: RunFolder) -> tuple[SeenFile, ...]:
-    """The same with the weights themselves, which a proof is about."""
-    weights = sorted(run.weights.rglob("*.safetensors"))
-    return _facts(run) + tuple(SeenFile.of(file) for file in weights)
-
-
-def _look(name: str, run: RunFolder) -> FoundRun | None:
-    """None for what is no run of a model."""
-    try:
-        record = run.read_record()
-        if record.of_folders:
-            return None
-        usable_run(str(run.path))
-        recipes = read_recipes(run.config)
-        scores = read_record(run.scores, ScoresRecord) if run.scores.is_file() else None
-    except SdexpError as error:
-        return FoundRun(name, run, RunRecord(), None, None, str(error))
-    try:
-        finished_run(run, recipes.finetune)
-    except SdexpError as error:
-        return FoundRun(name, run, record, recipes, scores, str(error))
-    return FoundRun(name, run, record, recipes, scores, None)
 
 
 def _original(one: FoundRun, recipes: Recipes) -> Entry:
@@ -248,7 +211,10 @@ def _entries_of(one: FoundRun, recipes: Recipes) -> Iterator[Entry]:
         if not folder.name.startswith((HALVES, "checkpoint-")):
             weights = Weights(str(one.run.path), "export", folder.name)
             name = f"{one.id}@{folder.name}"
-            yield replace(own, id=name, kind="export", weights=weights, scores=None)
+            # That of the final weights may be of a shorter training than the run has by now.
+            suffix = folder.name.rpartition("-")[2]
+            steps = int(suffix) if suffix.isdecimal() else None
+            yield replace(own, id=name, kind="export", weights=weights, steps=steps, scores=None)
 
 
 def _steps(run: RunFolder, last: int | None) -> list[int]:

@@ -33,6 +33,8 @@ TICK = 0.5
 GRACE = 30.0
 # Seconds between two starts of a process that dies at once.
 PAUSE = 1.0
+# Of a process that never gets as far as to take an order.
+MOST_DEATHS = 5
 # Where no job has ended yet.
 USUAL_SECONDS = 5.0
 
@@ -49,6 +51,7 @@ class Desk:
         self._running: Job | None = None
         self._wanted = asyncio.Event()
         self._cancelling: float | None = None
+        self._proving: float | None = None
         self._mean_seconds = USUAL_SECONDS
         self.state = "starting"
         self.free_bytes: int | None = None
@@ -111,13 +114,17 @@ class Desk:
         settings = ModelsSettings(
             str(self._settings.device), self._settings.memory_gb, self._settings.safety_checker
         )
+        deaths = 0
         while self.broken is None:
             async with models_process(settings) as process:
                 self._process = process
                 await self._serve(process)
+                deaths = 0 if self.free_bytes is not None else deaths + 1
                 self._process = None
                 self.free_bytes = None
                 ended = await process.close()
+            if deaths == MOST_DEATHS and self.broken is None:
+                self.broken = f"the models' process died {deaths} times at its start ({ended})"
             self._bury(f"the models' process died ({ended}); it is started again, ask once more")
             await asyncio.sleep(PAUSE)
 
@@ -129,11 +136,11 @@ class Desk:
         self.state = "ready"
         while True:
             self._cancel_forsaken()
-            entry = None if self._line else self._catalogue.next_unproved()
+            unproved = [] if self._line else self._catalogue.unproved()
             if self._line:
                 alive = await self._do(process, self._line.popleft())
-            elif entry is not None:
-                alive = await self._prove(process, entry)
+            elif unproved:
+                alive = await self._prove(process, unproved[0])
             else:
                 alive = await self._idle(process)
             if not alive:
@@ -141,7 +148,7 @@ class Desk:
 
     def _begins(self, report: Report) -> bool:
         if isinstance(report, CannotStart):
-            self.broken = report.reason
+            self.broken = self._catalogue.shortened(report.reason)
         return isinstance(report, Ready)
 
     async def _idle(self, process: ModelsProcess) -> bool:
@@ -176,7 +183,9 @@ class Desk:
     async def _prove(self, process: ModelsProcess, entry: Entry) -> bool:
         """Have weights looked at; whether the process lives. What kills it is not tried again."""
         process.send(Prove(entry.weights))
+        self._proving = time.monotonic()
         alive = await self._until(process, lambda report: isinstance(report, Proved))
+        self._proving = None
         if not alive:
             reason = "the models' process died while it was loaded"
             self._catalogue.note(Proved(entry.weights, None, False, reason))
@@ -216,7 +225,7 @@ class Desk:
             job.change()
         elif isinstance(report, Made):
             job.add(report)
-            if report.differs:
+            if report.differs and job.order.shots[report.picture].strength == 1:
                 self._catalogue.note_differing(job.ids[report.picture])
         else:
             reason = job.detail if report.status == "cancelled" else report.reason
@@ -226,9 +235,11 @@ class Desk:
         """Limits of time: of the job at work, of clients that have gone, of a job that hangs."""
         self._cancel_forsaken()
         job = self._running
+        limit = self._settings.job_timeout
+        if self._proving is not None and time.monotonic() - self._proving > limit:
+            process.kill()
         if job is None or job.is_over:
             return
-        limit = self._settings.job_timeout
         if self._cancelling is not None and time.monotonic() - self._cancelling > GRACE:
             process.kill()
         elif (job.seconds or 0) > limit:

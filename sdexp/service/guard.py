@@ -4,6 +4,7 @@ import asyncio
 import hmac
 import json
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
 from typing import Any, TypeAlias
@@ -12,6 +13,7 @@ from urllib.parse import parse_qs
 from starlette.exceptions import HTTPException
 
 from sdexp.launch.app_settings import LOOPBACK
+from sdexp.pages.environment import page_script_hash
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]
@@ -22,13 +24,23 @@ App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 COOKIE = "sdexp_token"
 # Seconds in which a whole body has to come.
 BODY_SECONDS = 15.0
+# Of a body that is too long, so much is read and thrown away: bytes, and seconds.
+DRAINED = 10_000_000
+DRAIN_SECONDS = 2.0
+TOO_LONG = 413
+# Answered at the same time.
+MOST_REQUESTS = 512
 PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
     "connect-src 'self'; frame-src 'self'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'"
 )
-# A report brings a policy of its own; the page may show it.
-REPORT_POLICY = "frame-ancestors 'self'"
+# What a report may do, whatever it says itself: run our one script, and be shown by the page.
+REPORT_POLICY = (
+    "default-src 'none'; img-src data: 'self'; style-src 'unsafe-inline'; "
+    f"script-src '{page_script_hash()}'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'self'"
+)
 HEADERS = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
@@ -57,6 +69,7 @@ class Guard:
         self._hosts = {*LOOPBACK, *(host.lower() for host in hosts)}
         self._token = token
         self._max_body = max_body
+        self._at_work = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -68,7 +81,11 @@ class Guard:
             key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]
         }
         fault = self._fault(scope, headers)
+        if fault is None and self._at_work >= MOST_REQUESTS:
+            fault = Fault(503, "too many requests at once; come again")
         if fault is not None:
+            if fault.status == TOO_LONG:
+                await _drain(receive)
             await _refuse(send, fault)
             return
         if self._may_set_cookie(scope):
@@ -76,7 +93,11 @@ class Guard:
             return
         body = Body(receive, self._max_body)
         answer = Answer(send, scope["path"])
-        await self._app(scope, body, answer)
+        self._at_work += 1
+        try:
+            await self._app(scope, body, answer)
+        finally:
+            self._at_work -= 1
 
     def _fault(self, scope: Scope, headers: dict[str, str]) -> Fault | None:
         host = headers["host"] if "host" in headers else ""
@@ -92,7 +113,7 @@ class Guard:
         if not length.isascii() or not length.isdecimal():
             return Fault(400, "Content-Length: is no number")
         if int(length[:20]) > self._max_body:
-            return Fault(413, f"the body is longer than {self._max_body} bytes")
+            return Fault(TOO_LONG, f"the body is longer than {self._max_body} bytes")
         return None
 
     def _knows_token(self, scope: Scope, headers: dict[str, str]) -> bool:
@@ -127,7 +148,8 @@ class Body:
             raise HTTPException(408, "the body came too slowly") from error
         self._length += len(message["body"]) if "body" in message else 0
         if self._length > self._limit:
-            raise HTTPException(413, f"the body is longer than {self._limit} bytes")
+            await _drain(self._receive)
+            raise HTTPException(TOO_LONG, f"the body is longer than {self._limit} bytes")
         self._is_whole = "more_body" not in message or not message["more_body"]
         return message
 
@@ -177,10 +199,24 @@ def _queried(scope: Scope) -> str:
     return found["token"][0] if "token" in found else ""
 
 
+async def _drain(receive: Receive) -> None:
+    """Let a client send the rest, or some of it: one that still sends would not hear the answer."""
+    left = DRAINED
+    with suppress(TimeoutError):
+        async with asyncio.timeout(DRAIN_SECONDS):
+            while left > 0:
+                message = await receive()
+                left -= len(message["body"]) if "body" in message else 0
+                if "more_body" not in message or not message["more_body"]:
+                    return
+
+
 async def _refuse(send: Send, fault: Fault) -> None:
     body = json.dumps({"detail": fault.detail}).encode()
     # What a client still sends is not read.
     headers = {**HEADERS, "content-type": "application/json", "connection": "close"}
+    if fault.status == 503:
+        headers["retry-after"] = "1"
     await send(
         {"type": "http.response.start", "status": fault.status, "headers": _encoded(headers)}
     )

@@ -12,6 +12,7 @@ from sdexp.ground.serving import End, Made, MakeGrid, MakePictures, Progress, as
 
 Status: TypeAlias = Literal["queued", "running"] | End
 KEPT_SECONDS = 900.0
+FRESH_SECONDS = 30.0
 KEPT_JOBS = 500
 KEPT_BYTES = 64_000_000
 # Where a PNG tells its width and height (ISO 15948, 11.2.2).
@@ -31,7 +32,7 @@ class Job:
     """recipe: the request with everything filled in; ids: of the weights of each shot.
 
     watchers: clients that listen; asked: when somebody last asked; changed: set at every change,
-    and then another one.
+    and then another one; over: set at the end.
     """
 
     kind: Literal["pictures", "grid"]
@@ -51,6 +52,7 @@ class Job:
     began: float | None = None
     ended: float | None = None
     changed: asyncio.Event = field(default_factory=asyncio.Event)
+    over: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def id(self) -> str:
@@ -90,6 +92,7 @@ class Job:
         self.detail = detail
         self.ended = time.monotonic()
         self.preview = None
+        self.over.set()
         self.change()
 
     def add(self, made: Made) -> None:
@@ -174,7 +177,8 @@ class KeptJobs:
         held = sum(len(picture.png) for job in over for picture in job.pictures)
         for count, job in enumerate(over):
             is_old = time.monotonic() - (job.ended or 0) > KEPT_SECONDS
-            if not (is_old or held > KEPT_BYTES or len(over) - count > KEPT_JOBS):
-                return
-            held -= sum(len(picture.png) for picture in job.pictures)
-            del self._jobs[job.id]
+            is_much = held > KEPT_BYTES or len(over) - count > KEPT_JOBS
+            # Somebody may still be about to fetch the pictures.
+            if is_old or (is_much and job.is_forsaken(FRESH_SECONDS)):
+                held -= sum(len(picture.png) for picture in job.pictures)
+                del self._jobs[job.id]

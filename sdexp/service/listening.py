@@ -17,8 +17,6 @@ from sdexp.service.server import TOKEN, make_app, make_house, token_of
 # Seconds in which the head of a request has to come.
 HEAD_SECONDS = 15.0
 KEEP_ALIVE = 15
-# Connections at once; each costs a few kB.
-MOST_CONNECTIONS = 512
 SHUTDOWN = 5
 
 
@@ -27,11 +25,32 @@ class PatientProtocol(H11Protocol):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
+        self._wait()
+
+    def data_received(self, data: bytes) -> None:
+        was_idle = self._is_idle
+        super().data_received(data)
+        if was_idle and self._is_idle:
+            # The clock of an earlier byte goes on.
+            return
+        self._waiting.cancel()
+        self._wait()
+
+    @property
+    def _is_idle(self) -> bool:
+        """Whether no request is at work."""
+        return self.cycle is None or self.cycle.response_complete
+
+    def _wait(self) -> None:
         self._waiting = self.loop.call_later(HEAD_SECONDS, self._give_up)
 
     def _give_up(self) -> None:
-        if self.cycle is None and not self.transport.is_closing():
+        if self.transport.is_closing():
+            return
+        if self._is_idle:
             self.transport.close()
+        else:
+            self._wait()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._waiting.cancel()
@@ -52,7 +71,6 @@ def serve(settings: AppSettings, root: Path) -> int:
         log_level="warning",
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE,
-        limit_concurrency=MOST_CONNECTIONS,
         timeout_graceful_shutdown=SHUTDOWN,
     )
     runs = len(house.catalogue.runs)

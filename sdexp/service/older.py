@@ -1,6 +1,7 @@
 """What clients of two older applications send, answered as they are used to: with one PNG."""
 
 import asyncio
+from contextlib import suppress
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request
@@ -60,11 +61,9 @@ async def _over(house: House, job: Job, request: Request) -> None:
     job.watchers += 1
     try:
         while not job.is_over:
-            changed = job.changed
-            try:
-                await asyncio.wait_for(changed.wait(), LOOK)
-            except TimeoutError:
-                if await request.is_disconnected():
-                    house.desk.cancel(job, "its client has gone")
+            with suppress(TimeoutError):
+                await asyncio.wait_for(job.over.wait(), LOOK)
+            if not job.is_over and await request.is_disconnected():
+                house.desk.cancel(job, "its client has gone")
     finally:
         job.watchers -= 1

@@ -10,7 +10,7 @@ from sdexp.ground.serving import MakeGrid, MakePictures, Shot
 from sdexp.service.asked import AbstractPictures, GridAsked, NoiseOf, PicturesAsked
 from sdexp.service.catalogue import Catalogue, Entry
 from sdexp.service.jobs import Job, new_id
-from sdexp.service.limits import MAX_GRID_SIZE, Limits
+from sdexp.service.limits import MAX_GRID_SIZE, MAX_SEED, Limits
 from sdexp.service.refusals import Refusal
 
 # Seeds that a person can still read.
@@ -38,6 +38,7 @@ def pictures_job(asked: PicturesAsked, catalogue: Catalogue, limits: Limits) -> 
     if asked.noise is not None:
         noise = (asked.noise.prompt_id, asked.noise.replicate)
     seeds = range(filled.seed, filled.seed + count)
+    _at_most("seed of the last picture", seeds[-1], MAX_SEED)
     shots = [_shot(entry, asked, filled, seed, noise) for entry in filled.entries for seed in seeds]
     recipe = _recipe(asked, filled) | {
         "width": filled.sampling.width,
@@ -133,7 +134,7 @@ def _entry(catalogue: Catalogue, name: str) -> Entry:
     if entry is None:
         raise Refusal(404, "models: there are no such weights; GET /api/models names them")
     if entry.refused is not None:
-        raise Refusal(409, f"{entry.id}: {entry.refused}")
+        raise Refusal(409, f"{entry.id}: {catalogue.shortened(entry.refused)}")
     return entry
 
 

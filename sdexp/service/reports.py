@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from sdexp.ground.run import EvaluationFolder, RunFolder
-from sdexp.service.catalogue import FoundRun
+from sdexp.service.found import FoundRun
 from sdexp.service.refusals import Refusal
 
 # What a report points to beside pictures, and what browsers are told that it is.

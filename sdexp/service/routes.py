@@ -107,12 +107,13 @@ def _ready(house: House) -> dict[str, Any]:
     desk = house.desk
     entries = house.catalogue.entries
     looked_at = sum(entry.proof is not None or entry.refused is not None for entry in entries)
-    detail = f"{looked_at} of {len(entries)} weights looked at"
+    found = looked_at + len(house.catalogue.unproved())
+    detail = f"{looked_at} of {found} weights looked at"
     return {
         "ready": desk.is_ready,
         "detail": desk.broken or (detail if desk.is_ready else desk.state),
         "proved": looked_at,
-        "found": len(entries),
+        "found": found,
         "waiting": desk.waiting,
         "queue_limit": house.settings.max_queue,
     }
@@ -139,14 +140,22 @@ async def _events(house: House, job: Job) -> AsyncIterator[str]:
                 yield _event("preview", {"picture": shown[0], "image": image})
             if is_over:
                 return
-            await asyncio.sleep(LEAST_PAUSE)
-            try:
-                await asyncio.wait_for(changed.wait(), HEARTBEAT)
-            except TimeoutError:
+            # The end is told at once.
+            await _until(job.over, LEAST_PAUSE)
+            if not await _until(changed, HEARTBEAT):
                 yield ": alive\n\n"
     finally:
         job.watchers -= 1
         job.touch()
+
+
+async def _until(event: asyncio.Event, seconds: float) -> bool:
+    """Whether something happens in the time."""
+    try:
+        await asyncio.wait_for(event.wait(), seconds)
+    except TimeoutError:
+        return False
+    return True
 
 
 def _event(name: str, value: dict[str, Any]) -> str:

@@ -4,7 +4,7 @@ import asyncio
 import os
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
 
@@ -58,13 +58,16 @@ def make_app(house: House, token: str | None) -> App:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        work = asyncio.create_task(house.desk.run())
-        # A fault of ours ends the service instead of letting all jobs wait for ever.
-        work.add_done_callback(_end_with)
+        tasks = {asyncio.create_task(w) for w in (house.desk.run(), house.keep_looking())}
+        for task in tasks:
+            # A fault of ours ends the service instead of letting all jobs wait for ever.
+            task.add_done_callback(_end_with)
         yield
-        work.cancel()
-        with suppress(asyncio.CancelledError):
-            await work
+        while tasks:
+            for task in tasks:
+                task.cancel()
+            # A task may lose a cancellation that comes together with what it waits for.
+            _, tasks = await asyncio.wait(tasks, timeout=1)
 
     app = FastAPI(
         title=TITLE,

@@ -8,7 +8,8 @@ from sdexp.ground.log import read_log
 from sdexp.ground.rows import read_rows
 from sdexp.ground.score_records import MetricRecord, ScoresRecord
 from sdexp.ground.votes import read_votes
-from sdexp.service.catalogue import Catalogue, Entry, FoundRun
+from sdexp.service.catalogue import Catalogue, Entry
+from sdexp.service.found import FoundRun
 from sdexp.stats.votes import tally
 
 # Points of a curve; more cannot be seen.

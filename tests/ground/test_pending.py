@@ -3,7 +3,13 @@ from pathlib import Path
 
 import pytest
 
-from sdexp.ground.pending import adopt, config_at_work, drop, record_at_work
+from sdexp.ground.pending import (
+    adopt,
+    config_at_work,
+    drop,
+    record_at_work,
+    set_results_aside,
+)
 from sdexp.ground.record_files import read_record, write_record
 from sdexp.ground.records import EvaluationRecord, RunRecord
 from sdexp.ground.run import RunFolder
@@ -61,3 +67,14 @@ def test_results_are_kept_and_half_made_ones_are_not(run: RunFolder) -> None:
     assert (kept.images("original") / "deep").is_dir() and kept.config.is_file()
     told = read_record(kept.evaluation_record, EvaluationRecord)
     assert told.steps == 100 and told.status == "finished"
+
+
+def test_votes_are_set_aside_with_the_pictures_and_never_lost(run: RunFolder) -> None:
+    """They were about the weights of before."""
+    run.votes.write_text("a vote\n")
+    set_results_aside(run, run.read_record())
+    assert run.votes.read_text() == "a vote\n", "there was no evaluation to go with"
+    run.scores.write_text("{}")
+    set_results_aside(run, run.read_record())
+    (kept,) = run.evaluations.iterdir()
+    assert (kept / "votes.jsonl").read_text() == "a vote\n" and not run.votes.exists()

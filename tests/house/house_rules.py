@@ -29,7 +29,7 @@ ROOMS: dict[str, set[str]] = {
     "app": {"service", "launch", "ground"},
     "__main__": {"launch"},
     "api": {"train", "evaluate", "launch", "engine", *BELOW_LAUNCH},
-    "service": {"launch", *BELOW_LAUNCH},
+    "service": {"launch", "pages", *BELOW_LAUNCH},
     "launch": BELOW_LAUNCH,
     "worker": {
         "engine",

@@ -15,7 +15,8 @@ from sdexp.ground.run import MODELS
 from sdexp.ground.votes import read_votes
 from sdexp.service import blind as module
 from sdexp.service.blind import BlindTest
-from sdexp.service.catalogue import Catalogue, FoundRun
+from sdexp.service.catalogue import Catalogue
+from sdexp.service.found import FoundRun
 from sdexp.service.refusals import Refusal
 from tests import records
 from tests.service.houses import run_of

@@ -1,6 +1,6 @@
 """What is found in folders of runs, by ids that are no paths."""
 
-from dataclasses import replace
+import shutil
 from pathlib import Path
 
 import pytest
@@ -40,6 +40,11 @@ def test_runs_of_all_depths_are_there_with_checkpoints_and_exports(tmp_path: Pat
     kinds = {entry.id: (entry.kind, entry.weights.name) for entry in catalogue.entries}
     assert kinds["2026-01-01~one@20"] == ("checkpoint", "20")
     assert kinds["2026-01-01~one@diffusers"] == ("export", "diffusers")
+    steps = {entry.id.partition("@")[2]: entry.steps for entry in catalogue.entries}
+    assert steps["kohya-000050"] == 50 and steps["diffusers"] is None
+    # What would have to be written into the run first is not looked at before somebody asks.
+    waiting = {entry.id.partition("@")[2] for entry in catalogue.unproved()}
+    assert "20" in waiting and "40" not in waiting
     entry = catalogue.entry("2026-01-01~one")
     assert entry is not None and entry.label == "lora, step 100, pocket"
     assert entry.original in originals and entry.defaults.height == 64
@@ -78,8 +83,8 @@ def test_it_sees_what_is_new_and_reads_nothing_twice(
     from sdexp.service import catalogue as module
 
     looked = []
-    before = module._look
-    monkeypatch.setattr(module, "_look", lambda *a: looked.append(a[0]) or before(*a))
+    before = module.look_at
+    monkeypatch.setattr(module, "look_at", lambda *a: looked.append(a[0]) or before(*a))
     run = run_of(tmp_path, "one")
     catalogue = found(tmp_path)
     run_of(tmp_path, "two")
@@ -92,21 +97,50 @@ def test_it_sees_what_is_new_and_reads_nothing_twice(
 def test_a_proof_holds_as_long_as_the_weights(tmp_path: Path) -> None:
     run = run_of(tmp_path, "one")
     catalogue = found(tmp_path)
-    entry = catalogue.next_unproved()
-    while entry is not None:
-        catalogue.note(Proved(entry.weights, Applied(3, 2), True, None))
-        entry = catalogue.next_unproved()
+    while waiting := catalogue.unproved():
+        catalogue.note(Proved(waiting[0].weights, Applied(3, 2), True, None))
+    catalogue.note_differing("one")
     catalogue.refresh()
     own = catalogue.entry("one")
     assert own is not None and own.has_strength and own.applied == Applied(3, 2)
+    assert own.differs
     (run.weights / "some.safetensors").write_bytes(b"other weights")
     catalogue.refresh()
     own = catalogue.entry("one")
-    assert own is not None and own.proof is None
-    again = catalogue.next_unproved()
-    assert again is not None and again.weights.run == str(run.path)
+    assert own is not None and own.proof is None and not own.differs
+    assert [entry.weights.run for entry in catalogue.unproved()] == [str(run.path)] * 2
     catalogue.note(Proved(own.weights, None, False, "broken"))
     own = catalogue.entry("one")
     assert own is not None and own.refused == "broken"
-    shown = replace(own, refused=f"{run.path}/weights: broken").refused or ""
-    assert catalogue.shortened(shown) == "one/weights: broken"
+    assert catalogue.shortened(f"{run.path}/weights: broken") == "one/weights: broken"
+    alone = found(run.path)
+    assert alone.shortened(f"run={run.path}: unfinished") == "run=one: unfinished"
+    assert str(Path.home()) not in alone.shortened(f"{Path.home()}/model: missing")
+
+
+def test_an_export_has_a_proof_of_its_own(tmp_path: Path) -> None:
+    run = run_of(tmp_path, "one")
+    file = run.export("peft") / "adapter_model.safetensors"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"torn")
+    catalogue = found(tmp_path)
+    entry = catalogue.entry("one@peft")
+    assert entry is not None
+    catalogue.note(Proved(entry.weights, None, False, "torn"))
+    file.write_bytes(b"mended")
+    catalogue.refresh()
+    entry = catalogue.entry("one@peft")
+    assert entry is not None and entry.refused is None and entry in catalogue.unproved()
+
+
+def test_a_run_that_goes_while_it_is_looked_at_is_no_fault(tmp_path: Path) -> None:
+    run = run_of(tmp_path, "one")
+    catalogue = found(tmp_path)
+    entry = catalogue.entry("one")
+    assert entry is not None
+    shutil.rmtree(run.path)
+    catalogue.note(Proved(entry.weights, Applied(3, 2), True, None))
+    catalogue.note_differing("one")
+    assert catalogue.unproved() == []
+    catalogue.refresh()
+    assert catalogue.entries == []

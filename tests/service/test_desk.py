@@ -63,7 +63,7 @@ def test_weights_are_proved_while_nobody_waits(tmp_path: Path) -> None:
 
     async def play() -> None:
         async with at_work(house), asyncio.timeout(30):
-            while house.catalogue.next_unproved() is not None:
+            while house.catalogue.unproved():
                 await asyncio.sleep(0.02)
             entry = house.catalogue.entry("run")
             assert entry is not None and entry.applied is not None and entry.applied.applied == 2
@@ -114,7 +114,7 @@ def test_weights_that_kill_the_process_are_not_tried_again(tmp_path: Path) -> No
 
     async def play() -> None:
         async with at_work(house), asyncio.timeout(30):
-            while house.catalogue.next_unproved() is not None:
+            while house.catalogue.unproved():
                 await asyncio.sleep(0.02)
         entry = house.catalogue.entry("run@13")
         assert entry is not None and entry.refused is not None and "died" in entry.refused

@@ -8,6 +8,7 @@ import httpx
 import pytest
 from fastapi import FastAPI, Request
 
+from sdexp.pages.environment import page_script_hash
 from sdexp.service import guard as module
 from sdexp.service.guard import Guard
 
@@ -110,6 +111,31 @@ def test_a_body_has_a_length() -> None:
     assert counting.bodies == [b"x" * 100]
 
 
+def test_one_that_still_sends_hears_the_answer() -> None:
+    """Of what is too long some is thrown away; of what is much too long, not all."""
+    counting = Counting()
+    read = 0
+
+    async def parts(count: int) -> AsyncIterator[bytes]:
+        nonlocal read
+        for _ in range(count):
+            read += 10**6
+            yield b"x" * 10**6
+
+    async def endless() -> AsyncIterator[bytes]:
+        async for part in parts(1000):
+            yield part
+
+    async def few() -> AsyncIterator[bytes]:
+        async for part in parts(5):
+            yield part
+
+    assert counting.ask("POST", content=few()).status_code == 413 and read == 5 * 10**6
+    read = 0
+    assert counting.ask("POST", content=endless()).status_code == 413 and read < 20 * 10**6
+    assert not counting.bodies
+
+
 def test_a_body_without_a_length_is_counted() -> None:
     counting = Counting()
 
@@ -148,5 +174,17 @@ def test_answers_stay_where_they_belong() -> None:
     assert headers["x-content-type-options"] == "nosniff"
     assert "frame-ancestors 'none'" in headers["content-security-policy"]
     assert "unsafe" not in headers["content-security-policy"]
-    report = counting.ask(path="/api/runs/x/report").headers
-    assert report["content-security-policy"] == "frame-ancestors 'self'"
+    report = counting.ask(path="/api/runs/x/report").headers["content-security-policy"]
+    # Whatever lies in a run's folder as a report: only the script of our pages may run.
+    assert "default-src 'none'" in report and f"script-src '{page_script_hash()}';" in report
+    assert (
+        "frame-ancestors 'self'" in report
+        and "'unsafe-inline'" not in report.split("script-src")[1]
+    )
+
+
+def test_there_is_an_end_of_what_is_done_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_REQUESTS", 0)
+    answer = Counting().ask()
+    assert answer.status_code == 503 and answer.headers["retry-after"] == "1"
+    assert list(answer.json()) == ["detail"]

@@ -73,6 +73,10 @@ def test_jobs_that_are_over_are_forgotten_the_oldest_first(
     for one in jobs[:5]:
         one.end("finished")
     kept.forget()
+    # Somebody may be about to fetch them.
+    assert all(kept.get(str(number)) for number in range(6))
+    monkeypatch.setattr(module, "FRESH_SECONDS", -1.0)
+    kept.forget()
     # The last is not over yet.
     assert [kept.get(str(number)) is not None for number in range(6)] == [False] * 2 + [True] * 4
     monkeypatch.setattr(module, "KEPT_SECONDS", 1)

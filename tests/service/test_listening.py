@@ -40,6 +40,19 @@ def test_a_head_that_drips_is_given_up_and_others_are_served(served: Served) -> 
         one.close()
 
 
+def test_a_second_head_that_drips_is_given_up_too(
+    served: Served,
+) -> None:
+    parts = urlsplit(served.address)
+    with socket.create_connection((parts.hostname, parts.port)) as one:
+        one.sendall(b"GET /api/health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        one.settimeout(listening.HEAD_SECONDS + 10)
+        assert one.recv(1000).startswith(b"HTTP/1.1 200")
+        one.sendall(b"G")
+        while one.recv(1000):
+            pass
+
+
 def test_a_request_that_is_no_http_is_no_harm(served: Served) -> None:
     parts = urlsplit(served.address)
     for sent in (b"\x00\xff" * 1000, b"GET / HTTP/9.9\r\n\r\n", b"A" * 200_000, b"\r\n" * 1000):

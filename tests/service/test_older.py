@@ -69,7 +69,23 @@ def test_its_page_may_look_whether_we_are_there(served: Served) -> None:
     assert "message" in httpx.get(served.address).json()
 
 
-def test_a_client_that_has_gone_ends_its_job(served: Served) -> None:
+def test_a_client_that_has_gone_ends_its_job_within_a_step(served: Served) -> None:
+    """The process is at work on it, and told of every step."""
+    body = {"prompt": "slow", "num_inference_steps": 100, "seed": -1}
+    client = served.client
+    began = time.monotonic()
+    with suppress(httpx.TimeoutException):
+        httpx.post(f"{served.address}/generate/", json=body, timeout=0.3)
+    asked = {"prompt": "quick", "models": ["lora"], "num_inference_steps": 1, "seed": 0}
+    job = client.post("/api/generate", json=asked).json()
+    while (told := client.get(f"/api/jobs/{job['id']}").json())["status"] == "queued":
+        time.sleep(0.02)
+    assert told["status"] in ("running", "finished")
+    # A hundred steps take longer.
+    assert time.monotonic() - began < 1.5
+
+
+def test_clients_that_have_gone_end_their_jobs(served: Served) -> None:
     """It asked for minutes of work; the next one has its picture at once."""
 
     def leave() -> None:

@@ -75,6 +75,7 @@ def test_originals_come_first_and_each_seed_by_each_of_the_weights(house: House)
         ({"width": 520}, 422, "width=520"),
         ({"height": 520}, 422, "height=520"),
         ({"models": ["one", "two", "one@1", "x"]}, 422, "models=4"),
+        ({"seed": 2**53 - 1, "num_images": 2}, 422, "seed of the last picture"),
     ],
 )
 def test_limits_are_kept(house: House, asked: dict[str, Any], status: int, told: str) -> None:
@@ -86,8 +87,9 @@ def test_limits_are_kept(house: House, asked: dict[str, Any], status: int, told:
 def test_weights_that_are_refused_are_refused_with_the_reason(house: House) -> None:
     entry = house.catalogue.entry("one")
     assert entry is not None
-    house.catalogue.note(Proved(entry.weights, None, False, "no tensor was applied"))
-    with pytest.raises(Refusal, match="one: no tensor was applied") as caught:
+    reason = f"{entry.weights.run}/weights: no tensor was applied"
+    house.catalogue.note(Proved(entry.weights, None, False, reason))
+    with pytest.raises(Refusal, match="^one: one/weights: no tensor was applied") as caught:
         job_of(house, "one")
     assert caught.value.status == 409
 

@@ -6,7 +6,7 @@ import pytest
 from sdexp.ground.run import RunFolder
 from sdexp.ground.votes import Vote, add_vote
 from sdexp.pages.run.page import write_report
-from sdexp.service.catalogue import FoundRun
+from sdexp.service.found import FoundRun
 from sdexp.service.refusals import Refusal
 from sdexp.service.reports import file_of, report_of
 from tests import records

@@ -98,7 +98,7 @@ class Jobs:
         count = len(order.shots)
         for index, shot, prepared in self._prepared(order.shots):
             shown = self._picture(order.job, shot, prepared, index, count)
-            key = (prepared.model, _wanted(shot), shot.sampling)
+            key = (prepared.name, _wanted(shot), shot.sampling)
             original = None if shot.weights.kind == "original" else originals.get(key)
             judged = self._judged(prepared.recipes, shot, shown, original)
             if shot.weights.kind == "original" and not shown.withheld:

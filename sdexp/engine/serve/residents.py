@@ -26,8 +26,9 @@ StateKey = tuple[Weights, tuple[SeenFile, ...]]
 
 @dataclass(frozen=True)
 class Prepared:
-    """Weights that can be put in; state: None for the original itself."""
+    """Weights that can be put in; name: of their original; state: None for that itself."""
 
+    name: str
     recipes: Recipes
     model: LoadedModel
     state: Switchable | None
@@ -57,13 +58,19 @@ class Residents:
 
     def prepare(self, weights: Weights) -> Prepared:
         """Have weights in memory, with proof; raises `DataError` or `ConfigError` why not."""
+        try:
+            return self._prepared(weights)
+        except FileNotFoundError as error:
+            raise DataError(f"{error.filename}: is not there any more") from error
+
+    def _prepared(self, weights: Weights) -> Prepared:
         run = RunFolder(Path(weights.run))
         recipes = self._recipes_of(run)
         name = _original_name(run, recipes)
         model = self._original(name, run, recipes)
         if weights.kind == "original":
-            return Prepared(recipes, model, None)
-        return Prepared(recipes, model, self._state(weights, run, recipes, name))
+            return Prepared(name, recipes, model, None)
+        return Prepared(name, recipes, model, self._state(weights, run, recipes, name))
 
     @property
     def nbytes(self) -> int:
@@ -91,8 +98,8 @@ class Residents:
             for other in self._originals.values():
                 share(model, other)
             self._originals[name] = model
+            self._make_room(name)
         self._originals.move_to_end(name)
-        self._make_room(name)
         return self._originals[name]
 
     def _state(self, weights: Weights, run: RunFolder, recipes: Recipes, name: str) -> Switchable:
@@ -103,8 +110,8 @@ class Residents:
             if weights.kind == "run":
                 check_weights(run, finetune.given_files(), notes=False)
             self._states[key] = (name, Switchable(self._originals[name], finetune, folder))
+            self._make_room(name)
         self._states.move_to_end(key)
-        self._make_room(name)
         return self._states[key][1]
 
     def _forget(self, weights: Weights) -> None:
