@@ -17,6 +17,8 @@ from sdexp.model.base import LoadedModel
 # Tensors by network and name.
 Tensors: TypeAlias = dict[str, dict[str, Tensor]]
 Prints: TypeAlias = dict[str, str]
+# Whose fingerprints are remembered.
+MOST_STRENGTHS = 16
 
 
 class Switchable:
@@ -79,6 +81,8 @@ class Switchable:
     def _prints_of(self, strength: float, tensors: Tensors) -> Prints:
         """Fingerprints of the networks with it in, measured once."""
         if strength not in self._prints:
+            if len(self._prints) >= MOST_STRENGTHS:
+                del self._prints[next(iter(self._prints))]
             self._recall({n: p for n, p in self._original.items() if n not in tensors})
             self._prints[strength] = _network_prints(self._model)
         return self._prints[strength]

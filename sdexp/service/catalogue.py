@@ -99,6 +99,16 @@ class Catalogue:
             if one.recipes is not None:
                 entries |= {entry.id: entry for entry in _entries_of(one, one.recipes)}
         self._entries = {name: self._proved(entry) for name, entry in entries.items()}
+        self._forget({entry.weights for entry in entries.values()})
+
+    def _forget(self, known: set[Weights]) -> None:
+        """Nothing is kept of what is not there any more."""
+        runs = {found.run.path for found in self._runs.values()}
+        self._seen = {path: seen for path, seen in self._seen.items() if path.absolute() in runs}
+        for kept in (self._proofs, self._differing):
+            # Proofs may come in on another thread meanwhile.
+            for weights in set(kept) - known:
+                del kept[weights]
 
     @property
     def entries(self) -> list[Entry]:

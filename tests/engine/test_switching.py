@@ -82,6 +82,10 @@ def test_states_take_turns_and_a_fault_is_no_trace(tmp_path: Path) -> None:
             raise ZeroDivisionError
         assert bits(model) == before
     assert len({print_ for print_, _ in found}) == len({tensors for _, tensors in found}) == 3
+    for strength in range(20):
+        with lora_weights.put_in(1 + strength / 100):
+            pass
+    # Also once the first ones have been forgotten.
     with lora_weights.put_in():
         assert str(model.fingerprints()) == found[0][0] and str(bits(model)) == found[0][1]
 

@@ -67,7 +67,6 @@ UNTESTED |= {
     "ground/errors.py",
     "ground/sampling.py",
     "launch/roots.py",
-    "service/house.py",
     "service/refusals.py",
 }
 DESERIALISERS = {"pickle", "cloudpickle", "dill", "marshal", "shelve"}

@@ -144,3 +144,5 @@ def test_a_run_that_goes_while_it_is_looked_at_is_no_fault(tmp_path: Path) -> No
     assert catalogue.unproved() == []
     catalogue.refresh()
     assert catalogue.entries == []
+    # Nothing is kept of it.
+    assert not (catalogue._seen or catalogue._proofs or catalogue._differing)
