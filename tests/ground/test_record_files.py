@@ -37,7 +37,7 @@ def test_records_come_back_as_they_were_written(tmp_path: Path, record: Any) -> 
         (b'{"format": 3, "status": "fini', "damaged"),
         (b"[" * 100_000, "damaged"),
         (b"{}", "has format 0, this version of sdexp reads 3"),
-        (b'{"format": 3}', "has format 3"),
+        (b'{"format": 4}', "has format 4"),
         (b'{"format": 3, "status": "done"}', "damaged (status: Input should be 'waiting'"),
         (b'{"format": 3, "training": {"steps": 3}}', "damaged (training.epochs: "),
         (b'{"format": 3, "exit_code": "x"}', "damaged (exit_code: "),

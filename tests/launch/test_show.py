@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from sdexp import evaluate, export, generate, prepare, report, store, train
+from sdexp import app, evaluate, export, generate, prepare, report, store, train
 from sdexp.ground.records import RunRecord
 from sdexp.launch.compose import ROOTS
 
 DOORS = {"train": train, "evaluate": evaluate, "generate": generate, "export": export,
-         "report": report, "store": store, "prepare": prepare}  # fmt: skip
+         "report": report, "store": store, "prepare": prepare, "app": app}  # fmt: skip
 
 
 @pytest.mark.parametrize("door", ROOTS)
