@@ -6,7 +6,6 @@ from sdexp.backbone.base import PictureSet
 from sdexp.engine.evaluate.asked import Asked
 from sdexp.engine.evaluate.pictures import PictureMaker
 from sdexp.engine.hardware import make_accelerator
-from sdexp.engine.prompts import sampling_of
 from sdexp.ground.store import Store
 from sdexp.recipes import Recipes
 
@@ -25,7 +24,7 @@ def pictures_of_both(
     folder: Path, recipes: Recipes, asked: Asked, store: Store
 ) -> dict[str, PictureSet]:
     """By "original" and "finetuned" all replicates of each prompt, one after the other."""
-    sampling = sampling_of(recipes.evaluation, 64)
+    sampling = recipes.evaluation.sampling(64)
     maker = PictureMaker(sampling, 32, 0, store, make_accelerator(recipes.hardware))
     shown = {}
     for side in ("original", "finetuned"):

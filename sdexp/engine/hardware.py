@@ -33,15 +33,20 @@ def device_name(device: str) -> str:
     return f"{device} ({torch.get_num_threads()} threads)"
 
 
+def accelerators() -> dict[Device, bool]:
+    """Which of the devices beside the CPU this machine has, the best first."""
+    return {
+        Device.cuda: torch.cuda.is_available(),
+        Device.mps: torch.backends.mps.is_available(),
+    }
+
+
 def make_accelerator(hardware: HardwareConfig) -> Accelerator:
     """Accelerate on the wanted device; `ConfigError` when the machine does not have it."""
     from accelerate import Accelerator
     from accelerate.utils import InitProcessGroupKwargs
 
-    present = {
-        Device.cuda: torch.cuda.is_available(),
-        Device.mps: torch.backends.mps.is_available(),
-    }
+    present = accelerators()
     if hardware.device in present and not present[hardware.device]:
         raise ConfigError(
             f"hardware.device={hardware.device}: this machine has none; use hardware=auto or cpu"

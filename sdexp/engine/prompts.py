@@ -7,11 +7,9 @@ import torch
 
 from sdexp.dataset.base import Findings, OpenDataset, Sample
 from sdexp.engine.data import open_data
-from sdexp.ground.config import EvaluationConfig
 from sdexp.ground.errors import DataError
 from sdexp.ground.prompt_files import read_prompts
 from sdexp.ground.run import RunFolder
-from sdexp.ground.sampling import Sampling
 from sdexp.ground.streams import stream
 from sdexp.model.base import Draws
 from sdexp.recipes import Recipes
@@ -95,18 +93,6 @@ class OwnPrompts(OpenDataset):
 
     def manifest(self) -> str:
         return hashlib.sha256("\n".join(self._prompts).encode()).hexdigest()
-
-
-def sampling_of(config: EvaluationConfig, resolution: int) -> Sampling:
-    """How an evaluation makes square pictures with that side."""
-    return Sampling(
-        sampler=str(config.sampler),
-        num_inference_steps=config.num_inference_steps,
-        guidance_scale=config.guidance_scale,
-        negative_prompt=config.negative_prompt,
-        height=resolution,
-        width=resolution,
-    )
 
 
 def draws_of(keys: list[tuple[str, int]], shape: tuple[int, int, int], seed: int) -> Draws:

@@ -10,7 +10,7 @@ from enum import StrEnum
 from omegaconf import MISSING
 
 from sdexp.ground.checks import at_least, at_most, require, share
-from sdexp.ground.sampling import Sampler
+from sdexp.ground.sampling import Sampler, Sampling
 
 # A year in seconds: what is longer means "for ever" and no clock can hold it.
 LONGEST_TIMEOUT = 3.2e7
@@ -276,6 +276,12 @@ class EvaluationConfig:
         at_least(section, 0, seed=self.seed, guidance_scale=self.guidance_scale)
         at_least(section, 99, num_permutations=self.num_permutations)
         require(section, self.split in ("val", "test"), "split", self.split, "val or test")
+
+    def sampling(self, side: int) -> Sampling:
+        """How square pictures of so many pixels a side are made."""
+        steps = self.num_inference_steps
+        texts = (self.guidance_scale, self.negative_prompt)
+        return Sampling(str(self.sampler), steps, *texts, height=side, width=side)
 
 
 @dataclass

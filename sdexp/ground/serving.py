@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from sdexp.ground.applied import Applied
 from sdexp.ground.sampling import Sampling
+from sdexp.ground.store import digest
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -39,6 +40,14 @@ class Weights:
     run: str
     kind: WeightsKind
     name: str = ""
+
+
+def original_key(prints: Mapping[str, str], model: object) -> str:
+    """Equal for runs of equal originals, as far as their records tell.
+
+    prints: the fingerprints that a run has recorded; model: its recipe, where there are none.
+    """
+    return digest(json.dumps(dict(prints), sort_keys=True) if prints else repr(model))
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """What can be served: the originals, and the runs, checkpoints and exports of a folder."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,8 +9,7 @@ from sdexp.ground.fingerprints import SeenFile
 from sdexp.ground.run import RunFolder, saved_steps
 from sdexp.ground.sampling import Sampling
 from sdexp.ground.score_records import ScoresRecord
-from sdexp.ground.serving import Proved, Weights, WeightsKind
-from sdexp.ground.store import digest
+from sdexp.ground.serving import Proved, Weights, WeightsKind, original_key
 from sdexp.recipes import Recipes
 from sdexp.service.found import FoundRun, facts_of, files_of, folder_of, look_at
 
@@ -90,14 +88,14 @@ class Catalogue:
         """Look again."""
         found = sorted(self._found(), key=lambda one: one.record.started or "", reverse=True)
         self._runs = {one.id: one for one in found}
-        entries: dict[str, Entry] = {}
+        originals: dict[str, Entry] = {}
+        others: dict[str, Entry] = {}
         for one in found:
             if one.recipes is not None:
-                entry = _original(one, one.recipes)
-                entries.setdefault(entry.id, entry)
-        for one in found:
-            if one.recipes is not None:
-                entries |= {entry.id: entry for entry in _entries_of(one, one.recipes)}
+                original = _original(one, one.recipes)
+                originals.setdefault(original.id, original)
+                others |= {entry.id: entry for entry in _entries_of(one, original)}
+        entries = originals | others
         self._entries = {name: self._proved(entry) for name, entry in entries.items()}
         self._forget({entry.weights for entry in entries.values()})
 
@@ -128,7 +126,8 @@ class Catalogue:
 
     def note(self, proof: Proved) -> None:
         """Keep what was found of weights, for as long as they stay what they are."""
-        self._proofs[proof.weights] = (files_of(proof.weights), proof)
+        refused = proof.refused and self.shortened(proof.refused)
+        self._proofs[proof.weights] = (files_of(proof.weights), replace(proof, refused=refused))
         for name, entry in self._entries.items():
             if entry.weights == proof.weights:
                 self._entries[name] = self._proved(entry)
@@ -173,6 +172,7 @@ class Catalogue:
                 one = look_at(self._id(folder), run)
                 if one is None:
                     continue
+                one = replace(one, fault=one.fault and self.shortened(one.fault))
                 self._seen[folder] = (facts, one)
             yield self._seen[folder][1]
 
@@ -182,9 +182,8 @@ class Catalogue:
 
 
 def _original(one: FoundRun, recipes: Recipes) -> Entry:
-    prints = one.record.base_weights
-    facts = json.dumps(prints, sort_keys=True) if prints else repr(recipes.model)
-    name = f"original{JOINT}{digest(facts)[:8]}"
+    key = original_key(one.record.base_weights, recipes.model)
+    name = f"original{JOINT}{key[:8]}"
     return Entry(
         id=name,
         kind="original",
@@ -193,17 +192,19 @@ def _original(one: FoundRun, recipes: Recipes) -> Entry:
         run=None,
         choices=one.record.choices,
         steps=None,
-        defaults=defaults_of(recipes),
+        defaults=recipes.evaluation.sampling(
+            recipes.training.resolution or recipes.model.native_resolution()
+        ),
         scores=None,
         refused=None,
     )
 
 
-def _entries_of(one: FoundRun, recipes: Recipes) -> Iterator[Entry]:
+def _entries_of(one: FoundRun, original: Entry) -> Iterator[Entry]:
     """The run's own weights, then those of checkpoints and exports that lie there."""
     training = one.record.training
     own = replace(
-        _original(one, recipes),
+        original,
         id=one.id,
         kind="run",
         weights=Weights(str(one.run.path), "run"),
@@ -232,17 +233,3 @@ def _steps(run: RunFolder, last: int | None) -> list[int]:
     made = [path.name.rpartition("-")[2] for path in run.export("").glob("checkpoint-*/")]
     steps = {*saved_steps(run.checkpoints), *(int(name) for name in made if name.isdecimal())}
     return sorted(steps - {last})
-
-
-def defaults_of(recipes: Recipes) -> Sampling:
-    """How the run's evaluation makes pictures."""
-    config = recipes.evaluation
-    side = recipes.training.resolution or recipes.model.native_resolution()
-    return Sampling(
-        sampler=str(config.sampler),
-        num_inference_steps=config.num_inference_steps,
-        guidance_scale=config.guidance_scale,
-        negative_prompt=config.negative_prompt,
-        height=side,
-        width=side,
-    )

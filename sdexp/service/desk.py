@@ -6,7 +6,6 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 
 from sdexp.ground.serving import (
     Cancel,
@@ -211,8 +210,7 @@ class Desk:
         if isinstance(report, Ready):
             self.free_bytes = report.free_bytes
         elif isinstance(report, Proved):
-            told = None if report.refused is None else self._catalogue.shortened(report.refused)
-            self._catalogue.note(replace(report, refused=told))
+            self._catalogue.note(report)
         elif job is not None and not isinstance(report, CannotStart) and report.job == job.id:
             self._take_of(job, report)
 

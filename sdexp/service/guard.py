@@ -5,7 +5,6 @@ import hmac
 import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
-from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
 from typing import Any, TypeAlias
 from urllib.parse import parse_qs
@@ -14,6 +13,7 @@ from starlette.exceptions import HTTPException
 
 from sdexp.launch.app_settings import LOOPBACK
 from sdexp.pages.environment import page_script_hash
+from sdexp.service.refusals import Refusal
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]
@@ -48,14 +48,6 @@ HEADERS = {
 }
 
 
-@dataclass(frozen=True)
-class Fault:
-    """Why a request goes no further."""
-
-    status: int
-    detail: str
-
-
 class Guard:
     """Wraps an ASGI application.
 
@@ -82,7 +74,7 @@ class Guard:
         }
         fault = self._fault(scope, headers)
         if fault is None and self._at_work >= MOST_REQUESTS:
-            fault = Fault(503, "too many requests at once; come again")
+            fault = Refusal(503, "too many requests at once; come again", retry_after=1)
         if fault is not None:
             if fault.status == TOO_LONG:
                 await _drain(receive)
@@ -99,21 +91,21 @@ class Guard:
         finally:
             self._at_work -= 1
 
-    def _fault(self, scope: Scope, headers: dict[str, str]) -> Fault | None:
+    def _fault(self, scope: Scope, headers: dict[str, str]) -> Refusal | None:
         host = headers["host"] if "host" in headers else ""
         if _name_of(host) not in self._hosts:
-            return Fault(403, "Host: not a name of this service; set allowed_hosts")
+            return Refusal(403, "Host: not a name of this service; set allowed_hosts")
         if "origin" in headers and headers["origin"] not in (f"http://{host}", f"https://{host}"):
-            return Fault(403, "Origin: another site may not use this service")
+            return Refusal(403, "Origin: another site may not use this service")
         if _is_from_elsewhere(headers):
-            return Fault(403, "Sec-Fetch-Site: another site may not use this service")
+            return Refusal(403, "Sec-Fetch-Site: another site may not use this service")
         if self._token is not None and not self._knows_token(scope, headers):
-            return Fault(403, "token: missing or wrong; send Authorization: Bearer TOKEN")
+            return Refusal(403, "token: missing or wrong; send Authorization: Bearer TOKEN")
         length = headers["content-length"] if "content-length" in headers else "0"
         if not length.isascii() or not length.isdecimal():
-            return Fault(400, "Content-Length: is no number")
+            return Refusal(400, "Content-Length: is no number")
         if int(length[:20]) > self._max_body:
-            return Fault(TOO_LONG, f"the body is longer than {self._max_body} bytes")
+            return Refusal(TOO_LONG, f"the body is longer than {self._max_body} bytes")
         return None
 
     def _knows_token(self, scope: Scope, headers: dict[str, str]) -> bool:
@@ -146,11 +138,11 @@ class Body:
                 message = await self._receive()
         except TimeoutError as error:
             raise HTTPException(408, "the body came too slowly") from error
-        self._length += len(message["body"]) if "body" in message else 0
+        self._length += _size(message)
         if self._length > self._limit:
             await _drain(self._receive)
             raise HTTPException(TOO_LONG, f"the body is longer than {self._limit} bytes")
-        self._is_whole = "more_body" not in message or not message["more_body"]
+        self._is_whole = _is_last(message)
         return message
 
 
@@ -199,6 +191,14 @@ def _queried(scope: Scope) -> str:
     return found["token"][0] if "token" in found else ""
 
 
+def _size(message: Message) -> int:
+    return len(message["body"]) if "body" in message else 0
+
+
+def _is_last(message: Message) -> bool:
+    return "more_body" not in message or not message["more_body"]
+
+
 async def _drain(receive: Receive) -> None:
     """Let a client send the rest, or some of it: one that still sends would not hear the answer."""
     left = DRAINED
@@ -206,17 +206,17 @@ async def _drain(receive: Receive) -> None:
         async with asyncio.timeout(DRAIN_SECONDS):
             while left > 0:
                 message = await receive()
-                left -= len(message["body"]) if "body" in message else 0
-                if "more_body" not in message or not message["more_body"]:
+                left -= _size(message)
+                if _is_last(message):
                     return
 
 
-async def _refuse(send: Send, fault: Fault) -> None:
+async def _refuse(send: Send, fault: Refusal) -> None:
     body = json.dumps({"detail": fault.detail}).encode()
     # What a client still sends is not read.
     headers = {**HEADERS, "content-type": "application/json", "connection": "close"}
-    if fault.status == 503:
-        headers["retry-after"] = "1"
+    if fault.retry_after is not None:
+        headers["retry-after"] = str(fault.retry_after)
     await send(
         {"type": "http.response.start", "status": fault.status, "headers": _encoded(headers)}
     )

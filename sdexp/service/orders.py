@@ -134,7 +134,7 @@ def _entry(catalogue: Catalogue, name: str) -> Entry:
     if entry is None:
         raise Refusal(404, "models: there are no such weights; GET /api/models names them")
     if entry.refused is not None:
-        raise Refusal(409, f"{entry.id}: {catalogue.shortened(entry.refused)}")
+        raise Refusal(409, f"{entry.id}: {entry.refused}")
     return entry
 
 

@@ -49,7 +49,7 @@ def _add_state(router: APIRouter, house: House) -> None:
         """Weights that can be asked for: originals, runs, checkpoints and exports."""
         await house.look_again()
         return {
-            "models": [told.model(house.catalogue, entry) for entry in house.catalogue.entries],
+            "models": [told.model(entry) for entry in house.catalogue.entries],
             "samplers": [str(sampler) for sampler in Sampler],
             "limits": asdict(house.limits),
             "safety_checker": house.settings.safety_checker,

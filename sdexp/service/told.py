@@ -18,7 +18,7 @@ MOST_PROMPTS = 64
 CURVES = (("train", "loss"), ("validation", "loss"))
 
 
-def model(catalogue: Catalogue, entry: Entry) -> dict[str, Any]:
+def model(entry: Entry) -> dict[str, Any]:
     """Of weights that somebody may ask for."""
     own = entry.defaults
     is_original = entry.kind == "original"
@@ -42,7 +42,7 @@ def model(catalogue: Catalogue, entry: Entry) -> dict[str, Any]:
         "scores": scores(entry.scores),
         "state": _state(entry),
         "applied": _counts(entry.applied),
-        "refused": entry.refused and catalogue.shortened(entry.refused),
+        "refused": entry.refused,
         "badge": badge(entry),
     }
 
@@ -82,7 +82,7 @@ def run(catalogue: Catalogue, found: FoundRun) -> dict[str, Any]:
         "scores": scores(found.scores),
         "has_report": found.run.report_html.is_file(),
         "votes": votes(found),
-        "reason": catalogue.shortened(found.fault or record.reason or "") or None,
+        "reason": found.fault or catalogue.shortened(record.reason or "") or None,
     }
 
 

@@ -1,8 +1,10 @@
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.service.browsing import Visitor, chromium, visiting
 from tests.service.serving import Served, make_runs, service
 
 
@@ -12,6 +14,18 @@ def runs_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs")
     make_runs(folder / "runs", folder / "store")
     return folder
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with chromium() as one:
+        yield one
+
+
+@pytest.fixture
+def visitor(browser: Any, served: Served) -> Iterator[Visitor]:
+    with visiting(browser, served) as one:
+        yield one
 
 
 @pytest.fixture(scope="module")

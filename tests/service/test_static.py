@@ -1,10 +1,7 @@
 """The page in a real browser: the comparison of pictures."""
 
 import re
-from collections.abc import Iterator
 from typing import Any
-
-import pytest
 
 from sdexp.ground.rows import read_rows
 from sdexp.ground.run import RunFolder
@@ -13,31 +10,17 @@ from tests.service.browsing import (
     Visitor,
     asked_for,
     choose,
-    chromium,
     downloads,
     generate,
     number,
     original,
     pixel_sha,
     pixels,
-    visiting,
     wait,
 )
 from tests.service.serving import Served, finished
 
 LONG = {"num_inference_steps": 100, "num_images": 8}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as one:
-        yield one
-
-
-@pytest.fixture
-def visitor(browser: Any, served: Served) -> Iterator[Visitor]:
-    with visiting(browser, served) as one:
-        yield one
 
 
 def texts(page: Any, place: str) -> list[str]:

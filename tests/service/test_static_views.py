@@ -3,10 +3,7 @@
 import json
 import re
 import shlex
-from collections.abc import Iterator
 from typing import Any
-
-import pytest
 
 from sdexp.ground.rows import read_rows
 from sdexp.ground.run import RunFolder
@@ -17,30 +14,16 @@ from tests.service.browsing import (
     Visitor,
     asked_for,
     choose,
-    chromium,
     downloads,
     number,
     original,
     pixel_sha,
-    visiting,
     wait,
 )
 from tests.service.serving import Served
 
 VIEWS = ["/", "/#grid", "/#rows", "/#blind", "/#runs", "/#runs/lora", "/api/docs"]
 DARKEST = 60
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as one:
-        yield one
-
-
-@pytest.fixture
-def visitor(browser: Any, served: Served) -> Iterator[Visitor]:
-    with visiting(browser, served) as one:
-        yield one
 
 
 def test_sheets_are_those_of_the_api(visitor: Visitor, served: Served) -> None:

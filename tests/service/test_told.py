@@ -39,19 +39,19 @@ def test_a_badge_says_what_is_really_loaded(tmp_path: Path) -> None:
     assert entry is not None
     line = told.badge(entry)
     assert "256 of 256 tensors applied, 250 differ from the original's, pictures differ" in line
-    values = told.model(catalogue, entry)
+    values = told.model(entry)
     assert values["applied"] == {"applied": 256, "changed": 250, "missing": 0, "unexpected": 0}
     assert values["state"] == "proved" and values["has_strength"]
     catalogue.note(Proved(entry.weights, None, False, f"{tmp_path}/run/weights: broken"))
     entry = catalogue.entry("run")
     assert entry is not None
-    values = told.model(catalogue, entry)
+    values = told.model(entry)
     assert values["state"] == "refused" and values["refused"] == "run/weights: broken"
 
 
 def test_an_original_is_no_strategy(tmp_path: Path) -> None:
     catalogue = evaluated(tmp_path)
-    values = told.model(catalogue, catalogue.entries[0])
+    values = told.model(catalogue.entries[0])
     assert values["kind"] == "original" and values["strategy"] is None and values["run"] is None
     assert values["state"] == "waiting" and values["applied"] is None
 

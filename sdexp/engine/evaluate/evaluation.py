@@ -20,7 +20,7 @@ from sdexp.engine.evaluate.scorer import Pictures
 from sdexp.engine.hardware import make_accelerator
 from sdexp.engine.images import save_png
 from sdexp.engine.originals import check_original
-from sdexp.engine.prompts import Prompt, evaluation_data, sampling_of
+from sdexp.engine.prompts import Prompt, evaluation_data
 from sdexp.engine.weights import apply_weights
 from sdexp.finetune.merging import merge
 from sdexp.ground.applied import Applied
@@ -93,7 +93,7 @@ def evaluate(work: Evaluation) -> Evaluated | None:
         guards = Guards(work.folder, judging, shown.pictures, shown.guards, shown.opened).score(
             scorer, results.scores
         )
-    sampling = sampling_of(judging.evaluation, shown.pictures.resolution)
+    sampling = judging.evaluation.sampling(shown.pictures.resolution)
     split = judging.evaluation.split
     warnings = [f"data {split}: {line}" for line in shown.data.warnings] if shown.data else []
     warnings += leaks + _taken_words(shown.taken)
@@ -260,7 +260,7 @@ def _maker(work: Evaluation, model: LoadedModel, accelerator: Accelerator) -> Pi
     config = work.recipes.evaluation
     resolution = work.recipes.training.resolution or model.sample_size
     return PictureMaker(
-        sampling_of(config, resolution),
+        config.sampling(resolution),
         config.batch_size,
         config.seed,
         work.store,

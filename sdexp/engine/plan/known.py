@@ -9,7 +9,7 @@ from sdexp.engine.evaluate.asked import TRAIN, Asked
 from sdexp.engine.evaluate.guards import LEAST_PICTURES
 from sdexp.engine.evaluate.pictures import PICTURES, PictureMaker
 from sdexp.engine.plan.disk import picture_bytes
-from sdexp.engine.prompts import evaluation_data, sampling_of
+from sdexp.engine.prompts import evaluation_data
 from sdexp.engine.train.items import Item
 from sdexp.engine.train.setup import Setup
 from sdexp.engine.train.timetable import Timetable
@@ -105,7 +105,7 @@ def original_pictures(
     """The batches of the original's evaluation pictures, with what judges keep of them."""
     config = setup.recipes.evaluation
     maker = PictureMaker(
-        sampling_of(config, timetable.resolution),
+        config.sampling(timetable.resolution),
         config.batch_size,
         config.seed,
         store,

@@ -21,7 +21,7 @@ from sdexp.engine.plan.known import (
     validation_moments,
 )
 from sdexp.engine.plan.sizes import Memory, memory_of
-from sdexp.engine.prompts import draws_of, sampling_of
+from sdexp.engine.prompts import draws_of
 from sdexp.engine.train.batches import micro_batches
 from sdexp.engine.train.setup import Setup, set_up
 from sdexp.engine.train.timetable import Timetable
@@ -160,7 +160,7 @@ def measure(plan: Plan) -> Measured:
     caption = setup.data.captions(0)[0]
     began = time.monotonic()
     with evaluating(setup.model), setup.accelerator.autocast():
-        sampling = sampling_of(setup.recipes.evaluation, resolution)
+        sampling = setup.recipes.evaluation.sampling(resolution)
         setup.model.generate([caption], draws, sampling)
     return Measured(step, time.monotonic() - began, _peak_bytes(setup.model.device))
 

@@ -8,7 +8,7 @@ import sys
 import psutil
 import torch
 
-from sdexp.engine.hardware import is_out_of_memory
+from sdexp.engine.hardware import accelerators, is_out_of_memory
 from sdexp.engine.serve.channel import Cancelled, Channel
 from sdexp.engine.serve.jobs import Jobs
 from sdexp.engine.serve.residents import Residents
@@ -79,11 +79,7 @@ def _done(jobs: Jobs, order: MakePictures | MakeGrid) -> Ended:
 
 def device_of(name: str) -> str:
     """The device of that name, or the best there is; raises `ConfigError` where it is none."""
-    present = {
-        Device.cuda: torch.cuda.is_available(),
-        Device.mps: torch.backends.mps.is_available(),
-        Device.cpu: True,
-    }
+    present = {**accelerators(), Device.cpu: True}
     if name == Device.auto:
         return str(next(device for device, there in present.items() if there))
     if not present[Device(name)]:

@@ -1,6 +1,5 @@
 """The models in memory: each original once, and what makes it one of the finetuned ones."""
 
-import json
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,8 +14,7 @@ from sdexp.finetune.base import AbstractFinetune
 from sdexp.ground.errors import DataError
 from sdexp.ground.fingerprints import SeenFile
 from sdexp.ground.run import RunFolder
-from sdexp.ground.serving import Weights
-from sdexp.ground.store import digest
+from sdexp.ground.serving import Weights, original_key
 from sdexp.model.base import LoadedModel
 from sdexp.recipes import Recipes, given, read_recipes
 
@@ -66,7 +64,7 @@ class Residents:
     def _prepared(self, weights: Weights) -> Prepared:
         run = RunFolder(Path(weights.run))
         recipes = self._recipes_of(run)
-        name = _original_name(run, recipes)
+        name = original_key(run.read_record().base_weights, recipes.model)
         model = self._original(name, run, recipes)
         if weights.kind == "original":
             return Prepared(name, recipes, model, None)
@@ -134,12 +132,6 @@ class Residents:
         del self._originals[name]
         for key in [key for key, (of, _) in self._states.items() if of == name]:
             del self._states[key]
-
-
-def _original_name(run: RunFolder, recipes: Recipes) -> str:
-    """Equal for runs of equal originals, as far as their records tell."""
-    prints = run.read_record().base_weights
-    return digest(json.dumps(prints, sort_keys=True) if prints else repr(recipes.model))
 
 
 def _source(weights: Weights, run: RunFolder, recipes: Recipes) -> tuple[AbstractFinetune, Path]:

@@ -13,7 +13,7 @@ from sdexp.dataset.base import OpenDataset
 from sdexp.engine.evaluate.asked import Asked
 from sdexp.engine.evaluate.pictures import MadePictures, PictureMaker, real_pictures
 from sdexp.engine.evaluate.scorer import MetricAtWork, Pictures, Scorer
-from sdexp.engine.prompts import choose_prompts, sampling_of
+from sdexp.engine.prompts import choose_prompts
 from sdexp.engine.train.timetable import Timetable
 from sdexp.engine.train.validation import evaluating
 from sdexp.ground.errors import DivergedError
@@ -58,7 +58,7 @@ class ValidationScores:
         self._accelerator = accelerator
         self._timetable = timetable
         self._store = store
-        sampling = sampling_of(config, timetable.resolution)
+        sampling = config.sampling(timetable.resolution)
         self._maker = PictureMaker(sampling, config.batch_size, config.seed, store, accelerator)
         self._real: dict[str, np.ndarray] = {}
 

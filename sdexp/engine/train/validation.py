@@ -11,7 +11,7 @@ from accelerate import Accelerator
 from sdexp.dataset.base import OpenDataset
 from sdexp.engine.data import open_data
 from sdexp.engine.images import Square, cut_square, recipe_texts, save_png
-from sdexp.engine.prompts import choose_prompts, draws_of, prompt_id, sampling_of
+from sdexp.engine.prompts import choose_prompts, draws_of, prompt_id
 from sdexp.engine.train.items import Item
 from sdexp.engine.train.latents import decode_unless_cached
 from sdexp.engine.train.losses import LossOfItems
@@ -43,7 +43,7 @@ class Validation:
         self.accelerator = accelerator
         self.timetable = timetable
         self.batch_size = recipes.evaluation.batch_size
-        self.sampling = sampling_of(recipes.evaluation, timetable.resolution)
+        self.sampling = recipes.evaluation.sampling(timetable.resolution)
         wanted = (
             self.training.validation_steps,
             self.training.validation_images_steps,

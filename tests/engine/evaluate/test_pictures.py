@@ -5,7 +5,7 @@ from typing import Any
 from sdexp.engine.evaluate.asked import Asked
 from sdexp.engine.evaluate.pictures import PictureMaker
 from sdexp.engine.hardware import make_accelerator
-from sdexp.engine.prompts import choose_prompts, sampling_of
+from sdexp.engine.prompts import choose_prompts
 from sdexp.ground.store import Store
 
 
@@ -13,7 +13,7 @@ def test_pictures_hardly_depend_on_the_batch_size(recipes: Any, tmp_path: Path) 
     made = recipes()
     model = made.model.load("cpu")
     prompts = choose_prompts(made.dataset.open("test"), 3)
-    sampling = sampling_of(made.evaluation, 64)
+    sampling = made.evaluation.sampling(64)
     accelerator, results = make_accelerator(made.hardware), []
     for size in (1, 4):
         store = Store(tmp_path / "store" / str(size))
@@ -30,9 +30,7 @@ def test_pictures_are_told_by_their_pixels(recipes: Any, tmp_path: Path) -> None
     model = made.model.load("cpu")
     prompts = choose_prompts(made.dataset.open("test"), 2)
     accelerator = make_accelerator(made.hardware)
-    maker = PictureMaker(
-        sampling_of(made.evaluation, 64), 4, 0, Store(tmp_path / "store"), accelerator
-    )
+    maker = PictureMaker(made.evaluation.sampling(64), 4, 0, Store(tmp_path / "store"), accelerator)
     pictures = maker.pictures(model, Asked("", prompts, 2), tmp_path / "made", "original")
     assert pictures is not None and pictures.shown.shared and pictures.blank == 0
     hashes = [hashlib.sha256(pictures.shown.read(k).tobytes()).hexdigest() for k in range(4)]

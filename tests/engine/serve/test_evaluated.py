@@ -12,7 +12,6 @@ import pytest
 
 from sdexp.engine.evaluate.evaluation import Evaluation, evaluate
 from sdexp.engine.images import read_png, save_png
-from sdexp.engine.prompts import sampling_of
 from sdexp.engine.serve.evaluated import MODELS, EvaluatedPictures
 from sdexp.ground.record_files import read_record, write_record
 from sdexp.ground.rows import PictureRow, read_rows, write_rows
@@ -54,7 +53,7 @@ def asked(run: RunFolder, row: PictureRow, **changes: Any) -> Shot:
         "prompt": row.caption,
         "seed": recipes.evaluation.seed,
         "noise": (row.prompt_id, row.replicate),
-        "sampling": sampling_of(recipes.evaluation, 32),
+        "sampling": recipes.evaluation.sampling(32),
     }
     return shot(weights(run, kinds[row.model]), **(usual | changes))
 
