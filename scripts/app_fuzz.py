@@ -5,19 +5,15 @@ of them is a server error other than 503, or the service is not alive at the end
 each route and phase; 300 make about 5,000 requests.
 """
 
-import os
 import re
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import httpx
+from app_service import HOME, service, wait_until_ready
 
-PORT = 7897
-HOME = f"http://127.0.0.1:{PORT}"
-START_SECONDS = 120
 # A line of jobs that is full is no fault.
 SETTINGS = """
 [checks]
@@ -25,17 +21,6 @@ not_a_server_error.expected-statuses = ["2xx", "3xx", "4xx", "503"]
 """
 # Jobs that nobody asks about again go quickly, so that requests reach the line and not its end.
 SERVICE = ["client_timeout=1", "max_queue=64", "max_inference_steps=20", "max_images=2"]
-
-
-def ready() -> None:
-    for _ in range(START_SECONDS * 5):
-        try:
-            if httpx.get(f"{HOME}/api/ready").json()["ready"]:
-                return
-        except httpx.TransportError:
-            pass
-        time.sleep(0.2)
-    raise TimeoutError("the service did not start")
 
 
 def fuzzed(folder: Path, examples: int) -> tuple[int, int]:
@@ -61,17 +46,10 @@ def fuzzed(folder: Path, examples: int) -> tuple[int, int]:
 def main() -> int:
     runs = Path(sys.argv[1]).absolute()
     examples = int(sys.argv[2]) if len(sys.argv) > 2 else 300
-    with tempfile.TemporaryDirectory() as folder:
-        environment = os.environ | {"SDEXP_STORE": f"{folder}/store", "HF_HUB_OFFLINE": "1"}
-        command = [sys.executable, "-m", "sdexp.app", f"runs={runs}", f"port={PORT}", *SERVICE]
-        server = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
-        try:
-            ready()
-            code, count = fuzzed(Path(folder), examples)
-            alive = httpx.get(f"{HOME}/api/health").status_code == 200
-        finally:
-            server.terminate()
-            server.wait(30)
+    with tempfile.TemporaryDirectory() as folder, service(runs, *SERVICE):
+        wait_until_ready()
+        code, count = fuzzed(Path(folder), examples)
+        alive = httpx.get(f"{HOME}/api/health").status_code == 200
     print(f"{count} requests, exit code {code}, {'alive' if alive else 'dead'}")
     return 0 if alive and code == 0 else 1
 

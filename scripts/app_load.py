@@ -7,27 +7,21 @@ picture equals the single client's byte for byte, nothing fails but by 503, memo
 """
 
 import asyncio
+import hashlib
 import json
-import os
 import random
-import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
 import psutil
+from app_service import HOME, service, wait_until_ready
 
-T = TypeVar("T")
-START_SECONDS = 120
 # More than are made in the time: most pictures are made while others ask, the rest come again.
 RECIPES = 200
-PORT = 7899
-HOME = f"http://127.0.0.1:{PORT}"
 # Of 100 clients: those that leave before the end, and those that send nonsense.
 LEAVING = 0.2
 HOSTILE = 0.2
@@ -63,6 +57,12 @@ def recipes(models: list[dict[str, Any]], count: int) -> list[dict[str, Any]]:
     return found
 
 
+async def files(client: httpx.AsyncClient, job: dict[str, Any]) -> list[str]:
+    """sha256 of each file of a job, as a client has it."""
+    answers = [await client.get(picture["url"]) for picture in job["pictures"]]
+    return [hashlib.sha256(answer.content).hexdigest() for answer in answers]
+
+
 class Load:
     """Everything that is seen on the way."""
 
@@ -86,7 +86,7 @@ class Load:
         if job["status"] != "finished":
             self.broken[str(job["detail"])] += 1
             return
-        found = [picture["sha256"] for picture in job["pictures"]]
+        found = await files(client, job)
         self.equal += found == self.expected[number]
         self.wrong += found != self.expected[number]
 
@@ -131,36 +131,21 @@ class Load:
                 await asyncio.sleep(0.1)
 
 
-async def ready() -> list[dict[str, Any]]:
-    """The models that can be served, once all have been looked at."""
-    async with httpx.AsyncClient(base_url=HOME, timeout=60) as client:
-        async with asyncio.timeout(START_SECONDS):
-            while True:
-                try:
-                    told = (await client.get("/api/ready")).json()
-                    if told["ready"] and told["proved"] == told["found"]:
-                        break
-                except httpx.TransportError:
-                    pass
-                await asyncio.sleep(0.2)
-        models = (await client.get("/api/models")).json()["models"]
-    return [model for model in models if model["refused"] is None]
-
-
-async def alone(pid: int) -> Load:
+async def alone() -> Load:
     """What a single client gets."""
-    load = Load(recipes(await ready(), RECIPES))
     async with httpx.AsyncClient(base_url=HOME, timeout=60) as client:
+        models = (await client.get("/api/models")).json()["models"]
+        served = [model for model in models if model["refused"] is None]
+        load = Load(recipes(served, RECIPES))
         for asked in load.asked:
             answer = await client.post("/api/generate", json=asked)
             job = await load.over(client, answer.json())
-            load.expected.append([picture["sha256"] for picture in job["pictures"]])
+            load.expected.append(await files(client, job))
     return load
 
 
 async def together(pid: int, load: Load, clients: int, seconds: float) -> dict[str, Any]:
     """What many get from a service that has made nothing yet."""
-    await ready()
     load.statuses.clear()
     until = time.monotonic() + seconds
     await asyncio.gather(load.look(pid, until), *(load.client(k, until) for k in range(clients)))
@@ -185,25 +170,16 @@ async def together(pid: int, load: Load, clients: int, seconds: float) -> dict[s
     }
 
 
-def served(runs: Path, play: Callable[[int], Coroutine[Any, Any, T]]) -> T:
-    """Play against a service of its own, with an empty store."""
-    with tempfile.TemporaryDirectory() as store:
-        environment = os.environ | {"SDEXP_STORE": store, "HF_HUB_OFFLINE": "1"}
-        command = [sys.executable, "-m", "sdexp.app", f"runs={runs}", f"port={PORT}"]
-        server = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
-        try:
-            return asyncio.run(play(server.pid))
-        finally:
-            server.terminate()
-            server.wait(30)
-
-
 def main() -> int:
     runs = Path(sys.argv[1])
     clients = int(sys.argv[2]) if len(sys.argv) > 2 else 100
     seconds = float(sys.argv[3]) if len(sys.argv) > 3 else 60.0
-    load = served(runs, alone)
-    found = served(runs, lambda pid: together(pid, load, clients, seconds))
+    with service(runs):
+        wait_until_ready()
+        load = asyncio.run(alone())
+    with service(runs) as pid:
+        wait_until_ready()
+        found = asyncio.run(together(pid, load, clients, seconds))
     print(json.dumps(found))
     return 0 if found["holds"] else 1
 

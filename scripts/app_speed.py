@@ -6,23 +6,18 @@ the pipeline of the same weights; both in turn, in new processes each time, as a
 """
 
 import json
-import os
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import httpx
+from app_service import HOME, service
 
 from sdexp.api import Run
 
-PORT = 7898
-HOME = f"http://127.0.0.1:{PORT}"
 PICTURES = 8
 STEPS = 20
 PROMPT = "a big red heart"
@@ -84,29 +79,15 @@ def bare_loop(run: str, seeds: list[str]) -> None:
         print(time.perf_counter() - began, flush=True)
 
 
-@contextmanager
-def service(run: Path) -> Iterator[tuple[httpx.Client, float]]:
-    """A client, and the seconds from the start to the first picture."""
-    with tempfile.TemporaryDirectory() as store:
-        environment = os.environ | {"SDEXP_STORE": store, "HF_HUB_OFFLINE": "1"}
-        command = [sys.executable, "-m", "sdexp.app", f"runs={run}", f"port={PORT}"]
-        began = time.perf_counter()
-        server = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
-        try:
-            with httpx.Client(base_url=HOME, timeout=120) as client:
-                first_picture(client)
-                yield client, time.perf_counter() - began
-        finally:
-            server.terminate()
-            server.wait(30)
-
-
 def measure(run: Path) -> tuple[float, float, float]:
     """Seconds to the first picture, of a job, and of the bare loop: new processes each time.
 
     Where memory lies makes one process up to a fifth faster than its like.
     """
-    with service(run) as (client, start):
+    began = time.perf_counter()
+    with service(run), httpx.Client(base_url=HOME, timeout=120) as client:
+        first_picture(client)
+        start = time.perf_counter() - began
         through_service(client, run.name, 10**6)
         served = median(through_service(client, run.name, 1000 * n) for n in range(1, 4))
     words = [sys.executable, __file__, "--bare", str(run), "0", "1000", "2000", "3000"]

@@ -29,7 +29,7 @@ export function button(text, act, properties = {}) {
   return make("button", { type: "button", text, on: { click: act }, ...properties });
 }
 
-export function calmMotion() {
+function calmMotion() {
   return matchMedia("(prefers-reduced-motion: reduce)").matches;
 }
 

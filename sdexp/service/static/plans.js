@@ -6,7 +6,7 @@ import { number } from "./words.js";
 
 export const STRENGTHS = "0, 0.25, 0.5, 0.75, 1, 1.5";
 
-export function strengthsOf(text) {
+function strengthsOf(text) {
   const values = text.split(/[\s,;]+/).filter(Boolean).map(Number);
   const most = catalog.limits.max_lora_scale ?? Infinity;
   if (values.length === 0) throw new FieldError("Strengths: write at least one number.");
@@ -43,7 +43,7 @@ function thinned(items, most) {
   return Array.from({ length: most }, (_, index) => items[at(index)]);
 }
 
-export function checkpointsOf(run) {
+function checkpointsOf(run) {
   const usable = catalog.partsOf(run.id, "checkpoint").filter((model) => model.state !== "refused");
   return usable.sort((a, b) => a.steps - b.steps);
 }

@@ -1,4 +1,4 @@
-// A run's report in place, in a frame that cannot lead this page elsewhere.
+// A run's report in place. The server's policy lets no script run in it but the one of our reports.
 
 import { api } from "./api.js";
 import { make } from "./dom.js";

@@ -18,11 +18,11 @@ function scale(votes) {
   return picture;
 }
 
-export function tallyWords(votes) {
+function tallyWords(votes) {
   return `finetuned ${votes.finetuned}, original ${votes.original}, same ${votes.same}`;
 }
 
-export function rateWords(votes) {
+function rateWords(votes) {
   if (votes.win_rate === null || votes.win_rate === undefined) return "no win rate yet";
   return `win rate of finetuned ${percent(votes.win_rate)}, 95 % interval ${interval(votes.ci95, percent)}`;
 }
