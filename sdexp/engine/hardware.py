@@ -13,6 +13,7 @@ import torch
 
 from sdexp.ground.config import Device, HardwareConfig, Precision, SchedulerConfig
 from sdexp.ground.errors import ConfigError
+from sdexp.model.packed import can_pack
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -56,8 +57,8 @@ def make_accelerator(hardware: HardwareConfig) -> Accelerator:
         raise ConfigError("hardware.mixed_precision=fp16: allowed on a CPU is no or bf16")
     if hardware.packed_convolutions and not may_pack(hardware, "cpu" if on_cpu else "cuda"):
         raise ConfigError(
-            "hardware.packed_convolutions=true: allowed on a CPU with oneDNN and without "
-            "hardware.compile; set it to null"
+            "hardware.packed_convolutions=true: allowed on a CPU with oneDNN, in bf16 also with "
+            "AVX-512, and without hardware.compile; set it to null"
         )
     # One that waits longer for the others ends with an error, and so the job.
     patience = InitProcessGroupKwargs(timeout=timedelta(seconds=hardware.timeout))
@@ -82,8 +83,9 @@ def uses_channels_last(hardware: HardwareConfig, device: str) -> bool:
 
 def may_pack(hardware: HardwareConfig, device: str) -> bool:
     """Whether convolutions can be arranged once; a compiler has arrangements of its own."""
-    on_cpu = torch.device(device).type == "cpu" and torch.backends.mkldnn.is_available()
-    return on_cpu and not hardware.compile
+    in_bf16 = hardware.mixed_precision == Precision.bf16
+    fits = can_pack(torch.bfloat16 if in_bf16 else torch.float32)
+    return torch.device(device).type == "cpu" and fits and not hardware.compile
 
 
 def packs_convolutions(hardware: HardwareConfig, device: str, frozen: int, steps: int) -> bool:

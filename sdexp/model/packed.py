@@ -25,6 +25,13 @@ def pack_convolutions(module: nn.Module, dtype: torch.dtype) -> int:
     return len(chosen)
 
 
+def can_pack(dtype: torch.dtype) -> bool:
+    """Whether this machine's kernels take arranged weights of a type: bf16 needs AVX-512."""
+    if not torch.backends.mkldnn.is_available():
+        return False
+    return dtype != torch.bfloat16 or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
 def packed_bytes(module: nn.Module) -> int:
     """Bytes of all arrangements of a network's packed convolutions."""
     packed = [m for m in module.modules() if isinstance(m, PackedConv2d)]

@@ -124,3 +124,25 @@ def test_what_cannot_be_arranged_once_is_refused() -> None:
     make_accelerator(wanted)
     with pytest.raises(ConfigError, match="hardware.packed_convolutions=true: allowed on a CPU"):
         make_accelerator(replace(wanted, compile=True))
+
+
+@pytest.mark.parametrize("takes_bf16", [True, False])
+def test_bf16_is_arranged_only_where_the_kernels_take_it(
+    takes_bf16: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a CPU without AVX-512 such a run would end at its first step."""
+    monkeypatch.setattr(
+        "sdexp.engine.hardware.can_pack", lambda dtype: dtype == torch.float32 or takes_bf16
+    )
+    half = replace(HARDWARE, mixed_precision=Precision.bf16)
+    assert packs_convolutions(HARDWARE, "cpu", LARGE, REPAYING)
+    assert packs_convolutions(half, "cpu", LARGE, REPAYING) is takes_bf16
+
+
+def test_arranging_in_bf16_is_refused_before_the_first_step(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sdexp.engine.hardware.can_pack", lambda dtype: dtype == torch.float32)
+    half = replace(HARDWARE, mixed_precision=Precision.bf16, packed_convolutions=True)
+    with pytest.raises(ConfigError, match="in bf16 also with AVX-512"):
+        make_accelerator(half)

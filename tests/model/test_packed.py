@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from sdexp.model.packed import PackedConv2d, is_packable, pack_convolutions
+from sdexp.model.packed import PackedConv2d, can_pack, is_packable, pack_convolutions
 
 SHAPES = [(1, 48, 4, 4), (3, 48, 7, 5), (1, 48, 3, 3)]
 
@@ -37,6 +37,27 @@ def test_both_passes_are_those_of_the_plain_convolution(
         torch.testing.assert_close(got, wanted, rtol=1e-5, atol=1e-5)
 
 
+needs_bf16 = pytest.mark.skipif(
+    not can_pack(torch.bfloat16), reason="this CPU takes no arranged weights in bf16"
+)
+
+
+def test_what_cannot_be_packed_is_known_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is said of this machine is what its kernels do."""
+    assert can_pack(torch.float32)
+    packed = network().to(torch.bfloat16)
+    pack_convolutions(packed, torch.bfloat16)
+    pixels = torch.randn(SHAPES[0], dtype=torch.bfloat16)
+    if can_pack(torch.bfloat16):
+        assert packed(pixels).dtype == torch.bfloat16
+    else:
+        with pytest.raises(RuntimeError, match="bf16"):
+            packed(pixels)
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+    assert not can_pack(torch.float32)
+
+
+@needs_bf16
 def test_under_autocast_it_rounds_like_the_plain_one() -> None:
     packed = network()
     pack_convolutions(packed, torch.bfloat16)
@@ -48,24 +69,24 @@ def test_under_autocast_it_rounds_like_the_plain_one() -> None:
         torch.testing.assert_close(one, other, rtol=2e-2, atol=2e-2)
 
 
-def test_the_shape_that_came_first_changes_no_bit() -> None:
+@pytest.mark.parametrize("dtype", [torch.float32, pytest.param(torch.bfloat16, marks=needs_bf16)])
+def test_the_shape_that_came_first_changes_no_bit(dtype: torch.dtype) -> None:
     """A resumed run may begin with another batch than the one that it goes on from."""
-    for dtype in (torch.float32, torch.bfloat16):
-        for first in SHAPES:
-            begun = network().to(dtype)
-            pack_convolutions(begun, dtype)
-            with torch.inference_mode():
-                begun(torch.randn(first, dtype=dtype))
-            fresh = network().to(dtype)
-            pack_convolutions(fresh, dtype)
-            for shape in SHAPES:
-                pixels = torch.randn(shape, dtype=dtype)
-                one = pixels.clone().requires_grad_()
-                other = pixels.clone().requires_grad_()
-                made = begun(one)
-                made.sum().backward()
-                fresh(other).sum().backward()
-                assert torch.equal(made, fresh(pixels)) and torch.equal(one.grad, other.grad)
+    for first in SHAPES:
+        begun = network().to(dtype)
+        pack_convolutions(begun, dtype)
+        with torch.inference_mode():
+            begun(torch.randn(first, dtype=dtype))
+        fresh = network().to(dtype)
+        pack_convolutions(fresh, dtype)
+        for shape in SHAPES:
+            pixels = torch.randn(shape, dtype=dtype)
+            one = pixels.clone().requires_grad_()
+            other = pixels.clone().requires_grad_()
+            made = begun(one)
+            made.sum().backward()
+            fresh(other).sum().backward()
+            assert torch.equal(made, fresh(pixels)) and torch.equal(one.grad, other.grad)
 
 
 def test_another_type_is_computed_as_ever() -> None:

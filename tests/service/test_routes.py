@@ -53,7 +53,8 @@ def test_it_lists_what_can_be_served_and_why_not(served: Served) -> None:
     refused = {name: one["refused"] for name, one in found.items() if one["refused"]}
     of_changed = found["changed"]["original"]
     assert of_changed != base
-    assert set(refused) == {"empty", "foreign", "changed", "changed@2", of_changed}
+    # The weights of its checkpoint are made when somebody asks for them, and looked at then.
+    assert set(refused) == {"empty", "foreign", "changed", of_changed}
     assert "no tensor was applied" in refused["empty"]
     assert "another model" in refused["foreign"]
     assert "the original changed since the training" in refused["changed"]
@@ -65,6 +66,12 @@ def test_weights_that_are_refused_make_no_picture(served: Served, name: str) -> 
     answer = served.client.post("/api/generate", json={"prompt": PROMPT, "models": [name]})
     assert answer.status_code == 409
     assert answer.json()["detail"].startswith(f"{name}: ")
+
+
+def test_a_checkpoint_of_an_original_that_changed_makes_no_picture(served: Served) -> None:
+    job = made(served, models=["changed@2"])
+    assert job["status"] == "failed" and not job["pictures"]
+    assert "the original changed since the training" in job["detail"]
 
 
 def test_a_request_is_made_of_the_same_noise_and_judged(served: Served) -> None:
