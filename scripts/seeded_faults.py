@@ -188,6 +188,66 @@ FAULTS = {
         "return ~alike & ~torch.eye",
         "tests/objective/test_clip_contrastive.py",
     ),
+    "a foreign host is answered": Fault(
+        "sdexp/service/guard.py",
+        "if _name_of(host) not in self._hosts:",
+        "if host and not self._hosts:",
+        "tests/service/test_guard.py",
+    ),
+    "any token will do": Fault(
+        "sdexp/service/guard.py",
+        "hmac.compare_digest(one.encode(), expected)",
+        "bool(one)",
+        "tests/service/test_guard.py",
+    ),
+    "a cancelled job runs on": Fault(
+        "sdexp/service/desk.py",
+        "            self._process.send(Cancel(job.id))\n",
+        "",
+        "tests/service/test_desk.py",
+    ),
+    "a proof outlives its files": Fault(
+        "sdexp/service/catalogue.py",
+        "if proof is None or facts != files:",
+        "if proof is None:",
+        "tests/service/test_catalogue.py",
+    ),
+    "a picture of half the strength as a proof": Fault(
+        "sdexp/service/desk.py",
+        "if report.differs and job.order.shots[report.picture].strength == 1:",
+        "if report.differs:",
+        "tests/service/test_desk.py",
+    ),
+    "the finetuned picture always on the right": Fault(
+        "sdexp/service/blind.py",
+        "is_first = secrets.randbelow(2) == 0",
+        "is_first = True",
+        "tests/service/test_blind.py",
+    ),
+    "weights that stay in": Fault(
+        "sdexp/engine/switching.py",
+        "            yield\n        finally:\n            swap(self._model, tensors)\n",
+        "            yield\n        finally:\n",
+        "tests/engine/test_switching.py",
+    ),
+    "another original under the same key": Fault(
+        "sdexp/ground/serving.py",
+        "digest(json.dumps(dict(prints), sort_keys=True) if prints else repr(model))",
+        'digest("original")',
+        "tests/engine/serve/test_residents.py",
+    ),
+    "states are taken for others' files": Fault(
+        "sdexp/engine/serve/residents.py",
+        "key = (weights, _files(finetune, folder))",
+        "key = (weights, ())",
+        "tests/engine/serve/test_residents.py",
+    ),
+    "a withheld picture is shown": Fault(
+        "sdexp/engine/serve/jobs.py",
+        "np.zeros_like(found.pixels) if withheld else found.pixels",
+        "found.pixels",
+        "tests/engine/serve/test_jobs.py",
+    ),
 }
 
 

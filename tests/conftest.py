@@ -45,6 +45,16 @@ def fresh_accelerate() -> Iterator[None]:
         GradientState._reset_state()
 
 
+@pytest.fixture(autouse=True)
+def warm_workers(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands called in this process start workers that need not import, but in `cold` tests."""
+    if request.node.get_closest_marker("cold") is None:
+        from sdexp.launch import processes
+        from tests import warm_workers
+
+        monkeypatch.setattr(processes, "start", warm_workers.start)
+
+
 @pytest.fixture
 def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder, which becomes the working directory."""

@@ -91,7 +91,7 @@ def test_generated_pictures_get_their_own_caption() -> None:
     model = recipe().load("cpu")
     seeds = distinct(100)
     texts = [captions(make_scene(seed))[0] for seed in seeds]
-    sampling = Sampling("ddim", 20, 2.0, "", 64, 64)
+    sampling = Sampling("ddim", 10, 2.0, "", 64, 64)
     shares = {}
     for number, look in enumerate(SHOWN_LOOKS):
         generator = torch.Generator().manual_seed(number)

@@ -14,7 +14,8 @@ from tests.checkpoints import recipe
 
 EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
 SMALL = [
-    "model=pocket", "dataset=pocket", "tracker=none", "training.max_train_steps=2",
+    "model=pocket", "dataset=pocket", "dataset.num_train=40", "dataset.num_val=8",
+    "dataset.num_test=12", "tracker=none", "training.max_train_steps=2",
     "training.train_batch_size=2", "training.gradient_accumulation_steps=2",
     "evaluation.num_prompts=4", "evaluation.replicates=1", "evaluation.num_inference_steps=2",
     "evaluation.num_permutations=99", "run_dir=r",

@@ -173,6 +173,7 @@ def test_an_evaluation_over_two_processes_has_the_same_pictures_and_scores(
 
 
 @pytest.mark.slow
+@pytest.mark.cold
 @pytest.mark.parametrize(
     ("rank", "kind"),
     [(1, "sigkill"), (1, "sigstop"), (0, "loop"), (1, "exception"), (1, "exit0")],
@@ -200,6 +201,7 @@ def test_a_rank_that_dies_or_hangs_ends_the_job(
         assert run.read_record().training.first_step == 4
 
 
+@pytest.mark.cold
 def test_workers_keep_the_memory_that_they_free(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

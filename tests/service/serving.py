@@ -12,10 +12,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx
+import pytest
 from safetensors.torch import load_file, save_file
 
+from sdexp import train as door
 from sdexp.engine.saved import describe
 from sdexp.ground.run import RunFolder
+from sdexp.launch import processes
+from tests import warm_workers
 from tests.conftest import FAST
 
 START_SECONDS = 90
@@ -39,11 +43,11 @@ class Served:
 
 
 def train(root: Path, name: str, store: Path, *words: str) -> RunFolder:
-    """A run by the command, as people make it."""
-    command = [sys.executable, "-m", "sdexp.train", *TRAINED, *words, f"run_dir={root / name}"]
-    environment = os.environ | {"SDEXP_STORE": str(store)}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    """A run by the door, as people make it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SDEXP_STORE", str(store))
+        patch.setattr(processes, "start", warm_workers.start)
+        assert door.main([*TRAINED, *words, f"run_dir={root / name}"]) == 0
     return RunFolder(root / name)
 
 
