@@ -5,7 +5,6 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 
 from sdexp.ground.serving import (
     Cancel,
@@ -154,15 +153,15 @@ class Desk:
         """Wait for something to do; whether the process lives."""
         self._wanted.clear()
         receiving = asyncio.ensure_future(process.receive())
-        waking = asyncio.ensure_future(self._wanted.wait())
-        done, _ = await asyncio.wait(
-            {receiving, waking}, timeout=60, return_when=asyncio.FIRST_COMPLETED
-        )
-        for task in (receiving, waking):
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
-        return receiving not in done or receiving.result() is not None
+        both = (receiving, asyncio.ensure_future(self._wanted.wait()))
+        try:
+            await asyncio.wait(both, timeout=60, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in both:
+                task.cancel()
+        # Only one may listen to the process at a time.
+        await asyncio.wait(both)
+        return receiving.cancelled() or receiving.result() is not None
 
     async def _do(self, process: ModelsProcess, job: Job) -> bool:
         """Have a job done; whether the process lives."""
@@ -194,7 +193,9 @@ class Desk:
         """Take reports up to the last one; whether the process lives."""
         while True:
             try:
-                report = await asyncio.wait_for(process.receive(), TICK)
+                # `wait_for` would take a call to end for one to go on (Python issue 86296).
+                async with asyncio.timeout(TICK):
+                    report = await process.receive()
             except TimeoutError:
                 self._watch_clock(process)
                 continue

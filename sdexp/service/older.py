@@ -62,7 +62,8 @@ async def _over(house: House, job: Job, request: Request) -> None:
     try:
         while not job.is_over:
             with suppress(TimeoutError):
-                await asyncio.wait_for(job.over.wait(), LOOK)
+                async with asyncio.timeout(LOOK):
+                    await job.over.wait()
             if not job.is_over and await request.is_disconnected():
                 house.desk.cancel(job, "its client has gone")
     finally:

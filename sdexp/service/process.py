@@ -50,7 +50,8 @@ class ModelsProcess:
         """End it; how it ended, in words."""
         self._writer.close()
         try:
-            await asyncio.wait_for(self._process.wait(), GRACE)
+            async with asyncio.timeout(GRACE):
+                await self._process.wait()
         except TimeoutError:
             self._process.kill()
             await self._process.wait()

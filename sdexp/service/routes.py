@@ -152,7 +152,8 @@ async def _events(house: House, job: Job) -> AsyncIterator[str]:
 async def _until(event: asyncio.Event, seconds: float) -> bool:
     """Whether something happens in the time."""
     try:
-        await asyncio.wait_for(event.wait(), seconds)
+        async with asyncio.timeout(seconds):
+            await event.wait()
     except TimeoutError:
         return False
     return True

@@ -63,11 +63,9 @@ def make_app(house: House, token: str | None) -> App:
             # A fault of ours ends the service instead of letting all jobs wait for ever.
             task.add_done_callback(_end_with)
         yield
-        while tasks:
-            for task in tasks:
-                task.cancel()
-            # A task may lose a cancellation that comes together with what it waits for.
-            _, tasks = await asyncio.wait(tasks, timeout=1)
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
 
     app = FastAPI(
         title=TITLE,

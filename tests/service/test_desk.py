@@ -4,10 +4,12 @@ import asyncio
 import os
 import signal
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
+from sdexp.ground.serving import Progress, Ready, Report
 from sdexp.service import desk as desk_module
 from sdexp.service.asked import PicturesAsked
 from sdexp.service.house import House
@@ -65,12 +67,54 @@ def test_weights_are_proved_while_nobody_waits(tmp_path: Path) -> None:
         async with at_work(house), asyncio.timeout(30):
             while house.catalogue.unproved():
                 await asyncio.sleep(0.02)
+            # At another strength than the run's own a picture says nothing of it.
+            await over(house.desk.submit(job_of(house, "now", lora_scale=0.5)))
             entry = house.catalogue.entry("run")
             assert entry is not None and entry.applied is not None and entry.applied.applied == 2
             assert not entry.differs
             await over(house.desk.submit(job_of(house, "now")))
             entry = house.catalogue.entry("run")
             assert entry is not None and entry.differs
+
+    asyncio.run(play())
+
+
+class Reporting:
+    """In the place of the process: it says what it is given to say."""
+
+    pid = 1
+
+    def __init__(self) -> None:
+        self.reports: asyncio.Queue[Report] = asyncio.Queue()
+
+    async def receive(self) -> Report:
+        return await self.reports.get()
+
+
+@pytest.mark.parametrize("turns", range(6))
+@pytest.mark.parametrize("is_idle", [False, True])
+def test_an_end_that_comes_together_with_a_report_is_heard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_idle: bool, turns: int
+) -> None:
+    """turns: of the event loop between the two."""
+    process = Reporting()
+    monkeypatch.setattr(desk_module, "models_process", lambda _: nullcontext(process))
+    house = house_of(tmp_path)
+
+    async def play() -> None:
+        work = asyncio.create_task(house.desk.run())
+        if is_idle:
+            process.reports.put_nowait(Ready("cpu", 10**9))
+        async with asyncio.timeout(10):
+            while house.desk.state != ("ready" if is_idle else "loading"):
+                await asyncio.sleep(0)
+        await asyncio.sleep(0.01)
+        process.reports.put_nowait(Progress("nobody's", 0, 1, 1, 1))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        work.cancel()
+        await asyncio.wait({work}, timeout=2)
+        assert work.cancelled()
 
     asyncio.run(play())
 
