@@ -2,13 +2,17 @@
 
 From the start of the command to the first picture, and pictures per second through the whole
 service (one client, jobs of eight pictures, scores with them) over those of a bare loop that calls
-the pipeline of the same weights; both in turn, in new processes each time, as a ratio.
+the pipeline of the same weights; both in turn, in new processes each time, as a ratio. Then the
+same jobs without the server, in turn with the loop in one process, where memory lies the same.
 """
 
 import json
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -17,9 +21,15 @@ import httpx
 from app_service import HOME, service
 
 from sdexp.api import Run
+from sdexp.ground.run import RunFolder
+from sdexp.ground.sampling import OWN_NOISE
+from sdexp.ground.serving import MakePictures, Report, Shot, Weights, encode
+from sdexp.ground.store import Store
+from sdexp.recipes import read_recipes
 
 PICTURES = 8
 STEPS = 20
+SIDE = 64
 PROMPT = "a big red heart"
 
 
@@ -65,18 +75,70 @@ def through_service(client: httpx.Client, run: str, seed: int) -> float:
     return time.perf_counter() - began
 
 
-def bare_loop(run: str, seeds: list[str]) -> None:
-    """Print the seconds of as many calls of the pipeline, a picture each, for each of the seeds."""
+def timed(work: Callable[[int], None], seed: int) -> float:
+    began = time.perf_counter()
+    work(seed)
+    return time.perf_counter() - began
+
+
+def bare_loop(run: Path) -> Callable[[int], None]:
+    """As many calls of the pipeline, a picture each, from a seed on."""
     import torch
 
-    pipeline = Run(Path(run)).pipeline("finetuned")
+    pipeline = Run(run).pipeline("finetuned")
     pipeline.set_progress_bar_config(disable=True)
-    for seed in map(int, seeds):
-        began = time.perf_counter()
+
+    def work(seed: int) -> None:
         for number in range(PICTURES):
             generator = torch.Generator().manual_seed(seed + number)
             pipeline(PROMPT, num_inference_steps=STEPS, guidance_scale=2.0, generator=generator)
-        print(time.perf_counter() - began, flush=True)
+
+    return work
+
+
+class Silent:
+    """In the place of the channel to the server: reports are written and go nowhere."""
+
+    def send(self, report: Report) -> None:
+        encode(report)
+
+    def check(self, job: str) -> None:
+        """Nobody cancels."""
+
+
+def jobs_alone(run: Path, store: Path) -> Callable[[int], None]:
+    """The same pictures, made and scored as the process that owns the models does it."""
+    from sdexp.engine.serve.jobs import Jobs
+    from sdexp.engine.serve.residents import Residents
+
+    evaluation = read_recipes(RunFolder(run).config).evaluation
+    sampling = replace(evaluation.sampling(SIDE), num_inference_steps=STEPS, guidance_scale=2.0)
+    jobs = Jobs(Silent(), Residents("cpu", 2**40), Store(store), None)  # type: ignore[arg-type]
+    weights = Weights(str(run), "run")
+
+    def work(seed: int) -> None:
+        seeds = range(seed, seed + PICTURES)
+        shots = [Shot(weights, 1.0, PROMPT, one, OWN_NOISE, sampling) for one in seeds]
+        jobs.pictures(MakePictures("job", shots))
+
+    return work
+
+
+def in_one_process(run: Path) -> None:
+    """Print how fast jobs are beside the bare loop."""
+    with tempfile.TemporaryDirectory() as store:
+        jobs, bare = jobs_alone(run, Path(store)), bare_loop(run)
+        jobs(0)
+        bare(0)
+        ratios = [timed(bare, 1000 * n) / timed(jobs, 1000 * n) for n in range(1, 8)]
+    print(median(ratios))
+
+
+def said(mode: str, run: Path) -> list[float]:
+    """What this script prints in a process of its own."""
+    words = [sys.executable, __file__, mode, str(run)]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    return [float(word) for word in done.stdout.split()]
 
 
 def measure(run: Path) -> tuple[float, float, float]:
@@ -90,15 +152,17 @@ def measure(run: Path) -> tuple[float, float, float]:
         start = time.perf_counter() - began
         through_service(client, run.name, 10**6)
         served = median(through_service(client, run.name, 1000 * n) for n in range(1, 4))
-    words = [sys.executable, __file__, "--bare", str(run), "0", "1000", "2000", "3000"]
-    said = subprocess.run(words, capture_output=True, text=True, check=True).stdout
-    _, *bare = map(float, said.split())
+    _, *bare = said("--bare", run)
     return start, served, median(bare)
 
 
 def main() -> None:
     if sys.argv[1] == "--bare":
-        bare_loop(sys.argv[2], sys.argv[3:])
+        work = bare_loop(Path(sys.argv[2]))
+        print(*(timed(work, seed) for seed in (0, 1000, 2000, 3000)))
+        return
+    if sys.argv[1] == "--one":
+        in_one_process(Path(sys.argv[2]))
         return
     run = Path(sys.argv[1])
     rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 7
@@ -108,6 +172,7 @@ def main() -> None:
         "pictures_per_second": round(PICTURES / median(served for _, served, _ in found), 2),
         "bare_loop": round(PICTURES / median(bare for _, _, bare in found), 2),
         "over_bare_loop": round(median(bare / served for _, served, bare in found), 3),
+        "over_bare_loop_in_one_process": round(said("--one", run)[0], 3),
         "ratios": sorted(round(bare / served, 3) for _, served, bare in found),
     }
     print(json.dumps(told))
