@@ -29,7 +29,7 @@ from sdexp.recipes import read_recipes
 
 PICTURES = 8
 STEPS = 20
-SIDE = 64
+GUIDANCE = 2.0
 PROMPT = "a big red heart"
 
 
@@ -57,16 +57,16 @@ def first_picture(client: httpx.Client) -> None:
     assert client.get(job["pictures"][0]["url"]).headers["content-type"] == "image/png"
 
 
-def through_service(client: httpx.Client, run: str, seed: int) -> float:
+def settings(run: Path) -> dict[str, Any]:
+    """How every picture is made, by their names here and in a pipeline."""
+    side = read_recipes(RunFolder(run).config).model.native_resolution()
+    return {"num_inference_steps": STEPS, "guidance_scale": GUIDANCE, "width": side, "height": side}
+
+
+def through_service(client: httpx.Client, run: Path, seed: int) -> float:
     """Seconds of a job of pictures that nobody has made before."""
-    asked = {
-        "prompt": PROMPT,
-        "models": [run],
-        "seed": seed,
-        "num_images": PICTURES,
-        "num_inference_steps": STEPS,
-        "guidance_scale": 2.0,
-    }
+    asked = {"prompt": PROMPT, "models": [run.name], "seed": seed, "num_images": PICTURES}
+    asked |= settings(run)
     began = time.perf_counter()
     job = done(client, asked)
     for picture in job["pictures"]:
@@ -87,11 +87,12 @@ def bare_loop(run: Path) -> Callable[[int], None]:
 
     pipeline = Run(run).pipeline("finetuned")
     pipeline.set_progress_bar_config(disable=True)
+    how = settings(run)
 
     def work(seed: int) -> None:
         for number in range(PICTURES):
             generator = torch.Generator().manual_seed(seed + number)
-            pipeline(PROMPT, num_inference_steps=STEPS, guidance_scale=2.0, generator=generator)
+            pipeline(PROMPT, generator=generator, **how)
 
     return work
 
@@ -111,8 +112,9 @@ def jobs_alone(run: Path, store: Path) -> Callable[[int], None]:
     from sdexp.engine.serve.jobs import Jobs
     from sdexp.engine.serve.residents import Residents
 
+    how = settings(run)
     evaluation = read_recipes(RunFolder(run).config).evaluation
-    sampling = replace(evaluation.sampling(SIDE), num_inference_steps=STEPS, guidance_scale=2.0)
+    sampling = replace(evaluation.sampling(how["width"]), **how)
     jobs = Jobs(Silent(), Residents("cpu", 2**40), Store(store), None)  # type: ignore[arg-type]
     weights = Weights(str(run), "run")
 
@@ -150,8 +152,8 @@ def measure(run: Path) -> tuple[float, float, float]:
     with service(run), httpx.Client(base_url=HOME, timeout=120) as client:
         first_picture(client)
         start = time.perf_counter() - began
-        through_service(client, run.name, 10**6)
-        served = median(through_service(client, run.name, 1000 * n) for n in range(1, 4))
+        through_service(client, run, 10**6)
+        served = median(through_service(client, run, 1000 * n) for n in range(1, 4))
     _, *bare = said("--bare", run)
     return start, served, median(bare)
 

@@ -279,9 +279,8 @@ class EvaluationConfig:
 
     def sampling(self, side: int) -> Sampling:
         """How square pictures of so many pixels a side are made."""
-        steps = self.num_inference_steps
-        texts = (self.guidance_scale, self.negative_prompt)
-        return Sampling(str(self.sampler), steps, *texts, height=side, width=side)
+        how = (str(self.sampler), self.num_inference_steps, self.guidance_scale)
+        return Sampling(*how, self.negative_prompt, height=side, width=side)
 
 
 @dataclass

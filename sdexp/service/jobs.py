@@ -153,6 +153,16 @@ def _judges(made: Made) -> dict[str, str | None]:
     return {"clip_score": made.scorer, "drift": made.drift_judge}
 
 
+async def happens(event: asyncio.Event, seconds: float) -> bool:
+    """Whether something happens in the time."""
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return False
+    return True
+
+
 def new_id() -> str:
     """Of a job; nobody can guess another's."""
     return secrets.token_urlsafe(12)

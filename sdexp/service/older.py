@@ -1,7 +1,5 @@
 """What clients of two older applications send, answered as they are used to: with one PNG."""
 
-import asyncio
-from contextlib import suppress
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request
@@ -9,7 +7,7 @@ from fastapi.responses import Response
 
 from sdexp.service.asked import OlderAsked, PicturesAsked, Prompt
 from sdexp.service.house import House
-from sdexp.service.jobs import Job
+from sdexp.service.jobs import Job, happens
 from sdexp.service.orders import pictures_job, served
 from sdexp.service.refusals import Refusal
 from sdexp.service.schema import errors, png
@@ -61,10 +59,7 @@ async def _over(house: House, job: Job, request: Request) -> None:
     job.watchers += 1
     try:
         while not job.is_over:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(LOOK):
-                    await job.over.wait()
-            if not job.is_over and await request.is_disconnected():
+            if not await happens(job.over, LOOK) and await request.is_disconnected():
                 house.desk.cancel(job, "its client has gone")
     finally:
         job.watchers -= 1

@@ -1,6 +1,5 @@
 """The JSON API of pictures: health, weights, jobs."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import asdict
@@ -13,7 +12,7 @@ from sdexp.ground.sampling import Sampler
 from sdexp.service import told
 from sdexp.service.asked import GridAsked, PicturesAsked
 from sdexp.service.house import House
-from sdexp.service.jobs import Job
+from sdexp.service.jobs import Job, happens
 from sdexp.service.orders import grid_job, pictures_job
 from sdexp.service.refusals import Refusal
 from sdexp.service.schema import JOB, errors, example, png
@@ -141,22 +140,12 @@ async def _events(house: House, job: Job) -> AsyncIterator[str]:
             if is_over:
                 return
             # The end is told at once.
-            await _until(job.over, LEAST_PAUSE)
-            if not await _until(changed, HEARTBEAT):
+            await happens(job.over, LEAST_PAUSE)
+            if not await happens(changed, HEARTBEAT):
                 yield ": alive\n\n"
     finally:
         job.watchers -= 1
         job.touch()
-
-
-async def _until(event: asyncio.Event, seconds: float) -> bool:
-    """Whether something happens in the time."""
-    try:
-        async with asyncio.timeout(seconds):
-            await event.wait()
-    except TimeoutError:
-        return False
-    return True
 
 
 def _event(name: str, value: dict[str, Any]) -> str:

@@ -82,8 +82,6 @@ def test_weights_are_proved_while_nobody_waits(tmp_path: Path) -> None:
 class Reporting:
     """In the place of the process: it says what it is given to say."""
 
-    pid = 1
-
     def __init__(self) -> None:
         self.reports: asyncio.Queue[Report] = asyncio.Queue()
 

@@ -1,3 +1,4 @@
+import asyncio
 import time
 
 import numpy as np
@@ -86,6 +87,16 @@ def test_jobs_that_are_over_are_forgotten_the_oldest_first(
     monkeypatch.setattr(module, "KEPT_JOBS", 1)
     kept.forget()
     assert kept.get("3") is None and kept.get("4") is not None
+
+
+def test_something_happens_in_the_time_or_not() -> None:
+    async def play() -> None:
+        event = asyncio.Event()
+        assert not await module.happens(event, 0.01)
+        asyncio.get_running_loop().call_later(0.01, event.set)
+        assert await module.happens(event, 10)
+
+    asyncio.run(play())
 
 
 def test_names_of_jobs_cannot_be_guessed() -> None:
