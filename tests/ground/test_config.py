@@ -12,6 +12,7 @@ from sdexp.ground.config import (
     TrainingConfig,
 )
 from sdexp.ground.errors import ConfigError
+from sdexp.ground.sampling import Sampling
 
 
 @pytest.mark.parametrize("steps, part, total, expected", [
@@ -75,3 +76,10 @@ def test_stopping_early_needs_what_it_watches(config: Any) -> None:
         typed("training", TrainingConfig, config(*blind, kid).training)
     asked = "training.validation_metrics_steps=2"
     typed("training", TrainingConfig, config(*blind, kid, asked).training)
+
+
+def test_an_evaluation_makes_square_pictures_as_it_is_told_to(config: Any) -> None:
+    words = ["sampler=euler", "num_inference_steps=7", "guidance_scale=3.5", "negative_prompt=grey"]
+    told = config(*(f"evaluation.{word}" for word in words)).evaluation
+    made = typed("evaluation", EvaluationConfig, told).sampling(96)
+    assert made == Sampling("euler", 7, 3.5, "grey", height=96, width=96)
